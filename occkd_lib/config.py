@@ -1,0 +1,191 @@
+"""Recipes: typed, validated hyperparameters, read from YAML.
+
+A recipe is a set of experiments (data set x task x network). What they share stands once under
+``defaults``; an experiment repeats only what differs. Both are merged key by key.
+"""
+
+from __future__ import annotations
+
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from occkd_lib.errors import OcckdError
+
+Visible = Literal["lower", "upper", "full"]
+Task = Literal["expression", "gender", "age"]
+LabelRule = Literal["majority", "crossentropy", "probability", "multi_target"]
+
+
+class Settings(BaseModel):
+    """Unknown keys are errors: a misspelt hyperparameter must never be ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DataSettings(Settings):
+    """Which faces. ``labels`` is required for FER+ and meaningless elsewhere."""
+
+    name: str
+    labels: LabelRule | None = None
+    split_seed: int = 0
+    faces: int | None = Field(None, ge=60, description="number of built-in faces to draw")
+
+    @model_validator(mode="after")
+    def _label_rule_where_it_belongs(self) -> DataSettings:
+        if (self.labels is None) == (self.name == "ferplus"):
+            verb = "needs" if self.name == "ferplus" else "takes no"
+            raise ValueError(f"data set {self.name!r} {verb} label rule ('labels')")
+        return self
+
+
+class NetworkSettings(Settings):
+    """Which network; ``init`` names pretrained weights ('random' for none)."""
+
+    name: str
+    input_size: int | None = Field(None, ge=16)
+    channels: Literal[1, 3] | None = None
+    width: int | None = Field(None, ge=4, description="first-layer channels (compact only)")
+    init: str = "random"
+    dropout: float | None = Field(None, ge=0, lt=1)
+
+
+class StageSettings(Settings):
+    """Optimisation of one stage. ``epochs`` and ``lr`` have no default: they must be chosen."""
+
+    epochs: int = Field(ge=1)
+    lr: float = Field(gt=0)
+    optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
+    momentum: float = Field(0.9, ge=0, lt=1)
+    weight_decay: float = Field(0.0, ge=0)
+    schedule: Literal["constant", "plateau", "onecycle"] = "plateau"
+    plateau_patience: int = Field(10, ge=1)
+    plateau_factor: float = Field(0.1, gt=0, lt=1)
+    final_lr: float | None = Field(None, gt=0, description="floor of the plateau schedule")
+    select: Literal["best", "last"] = "best"
+
+
+class StandardSettings(StageSettings):
+    """Conventional teacher-student training: soft targets (Eq. 1-2) or hints (Eq. 3)."""
+
+    kind: Literal["soft_targets", "hint"]
+    lam: float = Field(ge=0, le=1)
+    tau: float = Field(20.0, gt=0)
+    tau_squared: bool = False
+    hint_reduction: Literal["mean", "sum"] = "mean"
+
+
+class TripletSettings(StageSettings):
+    """Teacher-student training with triplet loss (Eq. 4-7)."""
+
+    lam: float = Field(ge=0, le=1)
+    alpha: float = Field(ge=0)
+    squared: bool = True
+    fraction: float = Field(0.1, gt=0, le=1, description="size of the mining pools")
+    max_target_gap: float | None = Field(None, gt=0, description="years, age only")
+    normalize: bool = Field(False, description="L2-normalise embeddings first")
+    keep_task_weight: bool = Field(False, description="CE + lam * triplet, the ICPR form")
+    mining: Literal["hard", "random"] = "hard"
+
+
+class FusionSettings(Settings):
+    """SVM / SVR on concatenated embeddings; C is chosen on validation."""
+
+    C: tuple[float, ...] = (0.1, 1, 10, 100, 1000)
+    epsilon: float = Field(0.0, ge=0)
+    standardize: bool = False
+
+
+class Stages(Settings):
+    teacher: StageSettings
+    student: StageSettings
+    control: StageSettings
+    standard: StandardSettings
+    triplet: TripletSettings
+
+
+class Experiment(Settings):
+    """One column of a results table: a data set, a task, a network, the visible half."""
+
+    data: DataSettings
+    task: Task
+    visible: Literal["lower", "upper"]
+    network: NetworkSettings
+    seeds: tuple[int, ...] = (0,)
+    batch_size: int = Field(128, ge=2)
+    precision: Literal["fp32", "bf16"] = "fp32"
+    flip: bool = True
+    shift: int = Field(0, ge=0, le=16, description="random shift in pixels; needs a live teacher")
+    stages: Stages
+    fusion: FusionSettings = FusionSettings()
+
+    @model_validator(mode="after")
+    def _age_needs_a_gap(self) -> Experiment:
+        gap = self.stages.triplet.max_target_gap
+        if (gap is None) == (self.task == "age"):
+            verb = "needs" if self.task == "age" else "takes no"
+            raise ValueError(f"task {self.task!r} {verb} stages.triplet.max_target_gap")
+        return self
+
+
+class Recipe(Settings):
+    """A named set of experiments. ``recipe.experiments["fer"].stages.triplet.lam``"""
+
+    name: str = Field(pattern=r"^[a-z0-9_]+$")
+    description: str
+    experiments: dict[str, Experiment] = Field(min_length=1)
+
+    def experiment(self, name: str) -> Experiment:
+        """The experiment called ``name``, or an error that lists the names there are."""
+        if name not in self.experiments:
+            names = ", ".join(self.experiments)
+            raise OcckdError(f"recipe {self.name!r} has no experiment {name!r}; it has: {names}")
+        return self.experiments[name]
+
+
+def builtin_recipes() -> list[str]:
+    """Names of the recipes that come with the library."""
+    folder = resources.files("occkd_lib") / "recipes"
+    return sorted(p.name.removesuffix(".yaml") for p in folder.iterdir() if p.name.endswith(".yaml"))
+
+
+def load_recipe(recipe: str | Path) -> Recipe:
+    """Read a built-in recipe by name, or any recipe file by its path.
+
+    Raises OcckdError that names the file and the key when a key is unknown or a value is wrong.
+    """
+    if str(recipe) in builtin_recipes():
+        path = Path(str(resources.files("occkd_lib") / "recipes" / f"{recipe}.yaml"))
+    else:
+        path = Path(recipe)
+    if not path.is_file():
+        names = ", ".join(builtin_recipes())
+        raise OcckdError(f"no recipe {str(recipe)!r}: give a file, or one of {names}")
+    try:
+        raw = yaml.safe_load(path.read_text())
+    except yaml.YAMLError as error:
+        raise OcckdError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(raw, dict) or not isinstance(raw.get("experiments"), dict):
+        raise OcckdError(f"{path}: a recipe needs a mapping with 'name' and 'experiments'")
+    defaults = raw.pop("defaults", {})
+    raw["experiments"] = {k: merge(defaults, v or {}) for k, v in raw["experiments"].items()}
+    try:
+        return Recipe.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        raise OcckdError(f"{path}: {where}: {first['msg']}{more}") from None
+
+
+def merge(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:
+    """``base`` with ``change`` laid over it, mapping by mapping."""
+    merged = dict(base)
+    for key, value in change.items():
+        old = merged.get(key)
+        both = isinstance(old, dict) and isinstance(value, dict)
+        merged[key] = merge(old, value) if both else value  # type: ignore[arg-type]
+    return merged

@@ -1,0 +1,81 @@
+"""FaceSet: images, targets, ids and splits of one data set, for one task."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+EXPRESSIONS = (
+    "neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt",
+)  # fmt: skip
+GENDERS = ("male", "female")
+SPLITS = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class FaceSet:
+    """Faces in memory (or memory-mapped), with everything a stage needs to know of them.
+
+    images: N x C x H x W, uint8 (C = 1 or 3, RGB).
+    targets: N; int64 class index (expression, gender) or float32 years (age).
+    ids: N file names (or other stable names). splits: N of "train", "val", "test".
+    duplicate_of_train: N bool; True where a val/test image also occurs, pixel for pixel, in train.
+    soft_targets: N x K float32 for FER+'s soft label rules, else None.
+    table: further columns per face (ethnicity, votes ...), N rows.
+    """
+
+    name: str
+    task: str
+    classes: tuple[str, ...]
+    images: Tensor
+    targets: Tensor
+    ids: np.ndarray
+    splits: np.ndarray
+    duplicate_of_train: np.ndarray
+    label_rule: str | None = None
+    soft_targets: Tensor | None = None
+    table: pd.DataFrame = field(default_factory=pd.DataFrame)
+
+    def __post_init__(self) -> None:
+        n = len(self.images)
+        for name in ("targets", "ids", "splits", "duplicate_of_train"):
+            if len(getattr(self, name)) != n:
+                raise ValueError(f"{name} has {len(getattr(self, name))} rows, images has {n}")
+        if self.images.dtype != torch.uint8 or self.images.ndim != 4:
+            raise ValueError("images must be a uint8 tensor N x C x H x W")
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def split(self, name: str) -> FaceSet:
+        """The faces of one split ("train", "val" or "test"), in their order."""
+        if name not in SPLITS:
+            raise ValueError(f"unknown split {name!r}; one of {', '.join(SPLITS)}")
+        return self.select(np.flatnonzero(self.splits == name))
+
+    def select(self, index: np.ndarray) -> FaceSet:
+        """The faces at ``index`` (int array), in that order."""
+        rows = torch.as_tensor(index, dtype=torch.int64)
+        soft = None if self.soft_targets is None else self.soft_targets[rows]
+        return replace(
+            self,
+            images=self.images[rows],
+            targets=self.targets[rows],
+            ids=self.ids[index],
+            splits=self.splits[index],
+            duplicate_of_train=self.duplicate_of_train[index],
+            soft_targets=soft,
+            table=self.table.iloc[index].reset_index(drop=True),
+        )
+
+    def fingerprint(self) -> str:
+        """A hash of ids, splits and targets: the protocol's proof of which faces were used."""
+        digest = hashlib.sha256(f"{self.name}|{self.task}|{self.label_rule}".encode())
+        digest.update("\n".join(f"{i}|{s}" for i, s in zip(self.ids, self.splits)).encode())
+        digest.update(self.targets.numpy().tobytes())
+        return digest.hexdigest()[:16]

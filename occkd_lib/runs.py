@@ -1,0 +1,264 @@
+"""Run: one folder that holds all that a stage leaves behind.
+
+    <outputs>/<recipe>/<experiment>/seed<k>/<stage>/
+        status.json            state, protocol, inputs' hashes, device, wall time, peak memory
+        checkpoint.safetensors everything needed to go on after a kill (removed when done)
+        model.safetensors      the selected weights
+        history.csv            one row an epoch
+        predictions.parquet    one row a face and view, val and test
+        metrics.json           what the predictions say, view by view
+
+Every file is written aside and renamed, so a kill or a full disk never harms the file before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+import occkd_lib
+from occkd_lib.errors import OcckdError
+
+
+def project_root() -> Path:
+    """The checkout: $OCCKD_ROOT, or the nearest parent with notebooks/ and pyproject.toml, or here."""
+    if "OCCKD_ROOT" in os.environ:
+        return Path(os.environ["OCCKD_ROOT"]).resolve()
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "notebooks").is_dir() and (folder / "pyproject.toml").is_file():
+            return folder
+    return here
+
+
+def outputs_root() -> Path:
+    """Where runs go: $OCCKD_OUTPUTS, else <project>/outputs."""
+    chosen = os.environ.get("OCCKD_OUTPUTS")
+    return Path(chosen).resolve() if chosen else project_root() / "outputs"
+
+
+def run_folder(recipe: str, experiment: str, seed: int, stage: str) -> Path:
+    return outputs_root() / recipe / experiment / f"seed{seed}" / stage
+
+
+def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
+    """``write(temporary)``, then rename; the old file survives any failure.
+
+    Raises OcckdError when the disk is full or the folder cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        write(aside)
+        with open(aside, "rb+") as handle:
+            os.fsync(handle.fileno())
+        os.replace(aside, path)
+    except (OSError, SafetensorError) as error:
+        kept = "the previous version is untouched" if path.exists() else "nothing was replaced"
+        raise OcckdError(f"cannot write {path}: {error}; {kept}; free space and run again") from error
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    text = json.dumps(content, indent=1, sort_keys=True, default=str)
+    write_atomically(path, lambda aside: aside.write_text(text + "\n"))
+
+
+def fingerprint(content: Any) -> str:
+    """Hash of a JSON-able value, independent of key order."""
+    text = json.dumps(content, sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def library_hash() -> str:
+    """Hash of the library's source, so that a result names the code that made it."""
+    folder = Path(occkd_lib.__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def git_commit() -> str | None:
+    """Commit of the checkout ('+' when there are uncommitted changes), None outside git."""
+    try:
+        git = ["git", "-C", str(project_root())]
+        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True)
+        dirty = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True)
+    except OSError:
+        return None
+    return head.stdout.strip() + ("+" if dirty.stdout else "") if head.returncode == 0 else None
+
+
+def environment() -> dict[str, Any]:
+    """What a result depends on besides its recipe: code, versions, device."""
+    cuda = torch.cuda.is_available()
+    return {
+        "git_commit": git_commit(),
+        "library_hash": library_hash(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "device": torch.cuda.get_device_name() if cuda else f"cpu, {torch.get_num_threads()} threads",
+    }
+
+
+def peak_memory_mib() -> dict[str, int]:
+    """High-water marks of this process: host, and device if there is one."""
+    unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss: bytes on macOS, KiB on Linux
+    host = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    marks = {"host": host >> 20}
+    if torch.cuda.is_available():
+        marks["device"] = torch.cuda.max_memory_allocated() >> 20
+    return marks
+
+
+class Run:
+    """A stage's folder. ``Run.open`` creates it or goes on with it; ``status`` says how far it is."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+
+    @classmethod
+    def open(cls, folder: str | Path, config: dict[str, Any]) -> Run:
+        """The run in ``folder``, made by ``config`` (any JSON-able protocol).
+
+        Raises OcckdError when the folder holds a run made by another config.
+        """
+        run = cls(folder)
+        status = run.status
+        if status is None:
+            run.folder.mkdir(parents=True, exist_ok=True)
+            run._write_status(state="new", config=config, fingerprint=fingerprint(config))
+        elif status["fingerprint"] != fingerprint(config):
+            changed = differences(status["config"], json.loads(json.dumps(config, default=str)))
+            raise OcckdError(
+                f"{run.folder} holds a run of another recipe ({'; '.join(changed[:3])}): "
+                "delete that folder, or set OCCKD_OUTPUTS to another one"
+            )
+        return run
+
+    @property
+    def status(self) -> dict[str, Any] | None:
+        """Content of status.json, None for a folder without one."""
+        path = self.folder / "status.json"
+        if not path.is_file():
+            return None
+        try:
+            return json.loads(path.read_text())
+        except ValueError:
+            raise OcckdError(f"{path} is not readable: delete the folder and run again") from None
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the config that made this run."""
+        return self._known()["fingerprint"]
+
+    @property
+    def done(self) -> bool:
+        status = self.status
+        return status is not None and status["state"] == "done"
+
+    def _known(self) -> dict[str, Any]:
+        if self.status is None:
+            raise OcckdError(f"no run in {self.folder}: run its stage first")
+        return self.status
+
+    def _write_status(self, **change: Any) -> None:
+        write_json(self.folder / "status.json", {**(self.status or {}), **change})
+
+    def start(self) -> None:
+        self._begun = time.monotonic()
+        self._write_status(state="running", environment=environment(), error=None)
+
+    def fail(self, error: BaseException) -> None:
+        """Record the failure; never raises (the disk may be the reason)."""
+        try:
+            self._write_status(state="failed", error=f"{type(error).__name__}: {error}")
+        except OcckdError:
+            pass
+
+    def finish(self, **facts: Any) -> None:
+        """Mark the run as done, with what was learnt on the way (n, epochs, selected epoch ...)."""
+        spent = self._known().get("wall_seconds_before", 0.0) + self.seconds
+        self._write_status(
+            state="done", wall_seconds=round(spent, 1), peak_memory_mib=peak_memory_mib(), **facts
+        )
+        (self.folder / "checkpoint.safetensors").unlink(missing_ok=True)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since start() in this process."""
+        return time.monotonic() - self._begun
+
+    # --- what a stage leaves behind -------------------------------------------------------
+
+    def save_tensors(self, name: str, tensors: dict[str, Tensor], facts: dict | None = None) -> None:
+        """Write ``<name>.safetensors``; ``facts`` (JSON-able) travel in the same file."""
+        plain = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
+        header = {"facts": json.dumps(facts or {})}
+        path = self.folder / f"{name}.safetensors"
+        write_atomically(path, lambda aside: save_file(plain, aside, metadata=header))
+
+    def load_tensors(self, name: str) -> tuple[dict[str, Tensor], dict] | None:
+        """(tensors, facts) of ``<name>.safetensors``, None if there is no such file."""
+        path = self.folder / f"{name}.safetensors"
+        if not path.is_file():
+            return None
+        try:
+            with safe_open(path, framework="pt") as file:
+                tensors = {key: file.get_tensor(key) for key in file.keys()}
+                return tensors, json.loads(file.metadata()["facts"])
+        except (SafetensorError, KeyError, TypeError) as error:
+            raise OcckdError(f"{path} is damaged ({error}): delete it and run again") from None
+
+    def save_table(self, name: str, table: pd.DataFrame) -> None:
+        """Write ``<name>.parquet`` or, for small tables to be read by people, ``<name>.csv``."""
+        path = self.folder / name
+        if path.suffix == ".parquet":
+            write_atomically(path, lambda aside: table.to_parquet(aside, index=False))
+        else:
+            write_atomically(path, lambda aside: table.to_csv(aside, index=False))
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Read a table that ``save_table`` wrote."""
+        path = self.folder / name
+        if not path.is_file():
+            raise OcckdError(f"{path} is missing: run its stage first")
+        return pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+
+    @property
+    def predictions(self) -> pd.DataFrame:
+        """id, split, visible, target, prediction, duplicate_of_train, score_0 ... score_{K-1}"""
+        return self.table("predictions.parquet")
+
+    @property
+    def history(self) -> pd.DataFrame:
+        """epoch, lr, train loss, validation metric, seconds ..."""
+        return self.table("history.csv")
+
+
+def differences(old: Any, new: Any, where: str = "") -> list[str]:
+    """Paths at which two JSON values differ, as ``a.b: old -> new``."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        found = []
+        for key in sorted(old.keys() | new.keys()):
+            path = f"{where}.{key}" if where else key
+            found += differences(old.get(key), new.get(key), path)
+        return found
+    return [] if old == new else [f"{where}: {old} -> {new}"]
