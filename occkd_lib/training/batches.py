@@ -1,0 +1,78 @@
+"""Paired batches: the same faces, full for the teacher and half hidden for the student."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from occkd_lib.training.views import Views
+
+
+@dataclass(frozen=True)
+class Batch:
+    """index, flipped: B. target: B. soft_target: B x K or None. offset: B x 2 or None.
+
+    ``inputs(visible)`` renders the batch's faces (or others, with the same flips and shifts).
+    """
+
+    views: Views
+    index: Tensor
+    flipped: Tensor
+    target: Tensor
+    soft_target: Tensor | None
+    offset: Tensor | None
+
+    def inputs(self, visible: str, index: Tensor | None = None) -> Tensor:
+        """Normalised B x C x S x S; teacher and student see the same flip and shift."""
+        index = self.index if index is None else index
+        return self.views.inputs(visible, index, self.flipped, self.offset)
+
+
+class Batches:
+    """All faces once an epoch, in an order that depends on (seed, epoch) alone.
+
+    So an epoch can be run again after a kill and is the same epoch.
+    """
+
+    def __init__(
+        self, views: Views, *, batch_size: int, seed: int, flip: bool = True, shift: int = 0
+    ) -> None:
+        self.views, self.batch_size, self.seed = views, batch_size, seed
+        self.flip, self.shift = flip, shift
+        faces, device = views.faces, views.device
+        self.targets = faces.targets.to(device)
+        self.soft = None if faces.soft_targets is None else faces.soft_targets.to(device)
+        self.sample_labels = faces.label_rule == "probability"
+
+    def __len__(self) -> int:
+        """Batches an epoch; a last batch of one face is left out (batch norm needs two)."""
+        full, rest = divmod(len(self.views), self.batch_size)
+        return full + (rest > 1)
+
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """The batches of epoch ``number`` (from 0)."""
+        generator = torch.Generator().manual_seed(self.seed * 100_003 + number)
+        n, device = len(self.views), self.views.device
+        order = torch.randperm(n, generator=generator).to(device)
+        flipped = (torch.rand(n, generator=generator) < 0.5).to(device) & self.flip
+        offset = None
+        if self.shift:
+            span = (-self.shift, self.shift + 1)
+            offset = torch.randint(*span, (n, 2), generator=generator).to(device)
+        targets, soft = self.targets, self.soft
+        if self.sample_labels and soft is not None:  # FER+ "probability": one label per draw
+            targets = torch.multinomial(soft.cpu(), 1, generator=generator)[:, 0].to(device)
+            soft = None
+        for step in range(len(self)):
+            rows = order[step * self.batch_size : (step + 1) * self.batch_size]
+            yield Batch(
+                self.views,
+                rows,
+                flipped[rows],
+                targets[rows],
+                None if soft is None else soft[rows],
+                None if offset is None else offset[rows],
+            )
