@@ -117,6 +117,7 @@ class Experiment(Settings):
     seeds: tuple[int, ...] = (0,)
     batch_size: int = Field(128, ge=2)
     precision: Literal["fp32", "bf16"] = "fp32"
+    both_halves: bool = Field(True, description="also train a student on the other half")
     flip: bool = True
     shift: int = Field(0, ge=0, le=16, description="random shift in pixels; needs a live teacher")
     stages: Stages

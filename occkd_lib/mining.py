@@ -18,7 +18,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-CANDIDATES = 8  # best by matrix product, then ranked by the distance itself
+CANDIDATES = 8  # the best by matrix product, ranked by the distance itself when in doubt
+ROUNDING = 3e-5  # several times the error of a float32 product over 4096 terms, relative
 CHUNK = 2048  # anchors at a time: bounds the memory at CHUNK x pool
 
 
@@ -163,17 +164,25 @@ def hardest(
     """Index of the farthest (nearest) valid pool member of each anchor.
 
     ||a - p||^2 = ||a||^2 + ||p||^2 - 2 a.p, and ||a||^2 does not matter for the order: one matrix
-    product finds the few best, which are then ranked by the distance itself, so that rounding
-    (and pixel-identical faces) cannot change the answer. valid: A x P bool.
+    product does it. Where the best few are too close to tell (pixel-identical faces, say), they
+    are ranked by the distance itself, so that rounding cannot change the answer.
+    valid: A x P bool, with at least one True in each row.
     """
     useful = valid.any(0).nonzero()[:, 0]
     pool, valid = pool[useful], valid[:, useful]
     a, p = anchor_embeddings[anchors].float(), pool_embeddings[pool].float()
-    score = torch.addmm(p.square().sum(1), a, p.T, alpha=-2)
+    length = p.square().sum(1)
+    score = torch.addmm(length, a, p.T, alpha=-2)
     worst = float("-inf") if farthest else float("inf")
     score.masked_fill_(~valid, worst)
-    few = score.topk(min(CANDIDATES, len(pool)), largest=farthest).indices.sort(1).values
-    distance = torch.stack([(a - p[c]).square().sum(1) for c in few.unbind(1)], 1)
-    distance.masked_fill_(~valid.gather(1, few), worst)
-    best = distance.argmax(1) if farthest else distance.argmin(1)
-    return pool[few.gather(1, best[:, None])[:, 0]]
+    top = score.topk(min(CANDIDATES, len(pool)), largest=farthest)
+    pick = top.indices[:, 0].clone()
+    if len(pool) > 1:
+        doubt = ROUNDING * (a.square().sum(1) + length.max())
+        close = ((top.values[:, 0] - top.values[:, 1]).abs() <= doubt).nonzero()[:, 0]
+        few = top.indices[close].sort(1).values
+        distance = torch.stack([(a[close] - p[c]).square().sum(1) for c in few.unbind(1)], 1)
+        distance.masked_fill_(~valid[close].gather(1, few), worst)
+        best = distance.argmax(1) if farthest else distance.argmin(1)
+        pick[close] = few.gather(1, best[:, None])[:, 0]
+    return pool[pick]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,7 @@ class Prediction(NamedTuple):
 
 @dataclass(frozen=True)
 class InputSpec:
-    """What a network wants to see: pixels 0..255, minus ``mean``, divided by ``std``, per channel."""
+    """What a network wants to see: (pixels 0..255 - mean) / std, per channel."""
 
     size: int
     channels: int
@@ -27,12 +27,16 @@ class InputSpec:
 
 
 class FaceNet(nn.Module):
-    """Base of all networks. Subclasses set the four attributes and define ``features``."""
+    """Base of all networks. Subclasses set the first four attributes and define ``features``.
+
+    init_record: where the initial weights came from; ``build_model`` fills it in.
+    """
 
     name: str
     input_spec: InputSpec
     embedding_dim: int
     head: nn.Linear
+    init_record: dict[str, Any]
 
     def features(self, x: Tensor) -> Tensor:
         """Normalised pixels B x C x H x W -> embedding B x D."""

@@ -115,7 +115,7 @@ def protocol(
 ) -> dict[str, Any]:
     """All that determines a stage's result; its hash is the run's fingerprint."""
     kind = "student" if stage.startswith("student") else stage
-    shared = experiment.model_dump(mode="json", exclude={"stages", "fusion", "seeds"})
+    shared = experiment.model_dump(mode="json", exclude={"stages", "fusion", "seeds", "both_halves"})
     settings = experiment.fusion if stage == "fusion" else getattr(experiment.stages, kind)
     return {
         "recipe": recipe.name,

@@ -1,0 +1,270 @@
+"""FER+: 48 x 48 grey faces of FER2013 with ten annotators' votes each.
+
+I. Goodfellow et al., ICONIP 2013 (images); E. Barsoum et al., ICMI 2016 (votes and label rules).
+
+The votes of ``label.csv`` give the published 25,045 / 3,191 / 3,137 faces (majority). Those of
+``fer2013new.csv`` differ for 1,602 images and do not: that form is read only if there is no other,
+and the label rule says so.
+"""
+
+from __future__ import annotations
+
+import csv
+import zipfile
+import zlib
+from collections.abc import Iterator
+from itertools import zip_longest
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pandas as pd
+import torch
+
+from occkd_lib.config import LabelRule
+from occkd_lib.data.cache import Decoding, decode_all, decode_image, decoded, repeats_of_train
+from occkd_lib.data.faceset import EXPRESSIONS, FaceSet
+from occkd_lib.errors import OcckdError
+
+FOLDERS = {"train": "FER2013Train", "val": "FER2013Valid", "test": "FER2013Test"}
+USAGES = {"Training": "train", "PublicTest": "val", "PrivateTest": "test"}
+VOTES = (*EXPRESSIONS, "unknown", "NF")  # NF: not a face
+LABEL_RULES: tuple[LabelRule, ...] = get_args(LabelRule)
+PIXELS_FILE, VOTES_FILE = "fer2013.csv", "fer2013new.csv"
+
+
+def find(root: Path) -> Path | None:
+    """Where FER+ lies under ``root``: folder of the three folders, a .zip, or fer2013.csv."""
+    homes = [home for home in (root / "ferplus", root) if home.is_dir()]
+    for home in homes:
+        if any((home / folder).is_dir() for folder in FOLDERS.values()):
+            return home
+    for path in (path for home in homes for path in sorted(home.glob("*.zip"))):
+        if _inside(path) is not None:
+            return path
+    for home in homes:
+        if (home / PIXELS_FILE).is_file() and (home / VOTES_FILE).is_file():
+            return home / PIXELS_FILE
+    return None
+
+
+def _inside(path: Path) -> str | None:
+    """The folder of a .zip that holds FER2013Train/ ("" or "name/"), None if it is another .zip."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError) as error:
+        raise OcckdError(f"{path} is not a readable zip ({error}): get it again") from None
+    ending = f"{FOLDERS['train']}/label.csv"
+    inside = [n.removesuffix(ending) for n in names if n.endswith(ending) and "__MACOSX" not in n]
+    return min(inside, key=len, default=None)
+
+
+def load(path: Path, *, labels: LabelRule, cache: bool = True) -> FaceSet:
+    """The faces of ``path`` (see ``find``) that rule ``labels`` keeps, by split and name.
+
+    The rule labels train; val and test always follow "majority", as in the authors' code.
+    ``soft_targets`` is None for majority. It holds shares of votes, each row summing to 1, for
+    crossentropy and probability (to be sampled from, a draw at a time), and 0/1 for multi_target,
+    whose loss is -log max_k(t_k p_k). ``targets`` is the class with most votes.
+    ``duplicate_of_train`` compares with all train images, also those that the rule drops.
+    ``table``: the ten votes and ``group`` (pixel-identical images, -1 = unique);
+    ``table.attrs["repeated"]``: names labelled more than once, of which the first counts.
+    """
+    from_csv = path.suffix == ".csv"
+    if from_csv:
+        files = [path, path.with_name(VOTES_FILE)]
+    elif path.is_dir():
+        folders = [path / folder for folder in FOLDERS.values() if (path / folder).is_dir()]
+        files = [file for folder in folders for file in folder.iterdir()]
+    else:
+        files = [path]
+    read = _read_csv if from_csv else _read_folders
+    images, table = decoded("ferplus", files, lambda: read(path), cache=cache)
+
+    votes = table[list(VOTES)].to_numpy(np.float64)
+    train = table["split"].to_numpy() == "train"
+    kept = np.where(train[:, None], emotions(votes, labels), emotions(votes, "majority"))
+    rows = np.flatnonzero(kept.any(1))
+    # of all published train images, kept or not: the same faces under every label rule
+    repeats = repeats_of_train(table["group"].to_numpy(), table["split"].to_numpy(dtype=str))
+    weights = kept[rows]
+    if labels == "multi_target":
+        soft = (weights > 0).astype(np.float32)
+    else:
+        soft = (weights / weights.sum(1, keepdims=True)).astype(np.float32)
+    chosen = table.iloc[rows].reset_index(drop=True)
+    return FaceSet(
+        name="ferplus",
+        task="expression",
+        classes=EXPRESSIONS,
+        images=images[torch.from_numpy(rows)],
+        targets=torch.from_numpy(weights.argmax(1)),
+        ids=chosen["name"].to_numpy(dtype=str),
+        splits=chosen["split"].to_numpy(dtype=str),
+        duplicate_of_train=repeats[rows],
+        label_rule=f"{labels} ({VOTES_FILE})" if from_csv else labels,
+        soft_targets=None if labels == "majority" else torch.from_numpy(soft),
+        table=chosen.drop(columns=["split", "name"]),
+    )
+
+
+# --- label rules (E. Barsoum et al., sec. 3) ------------------------------------------------
+
+
+def emotions(votes: np.ndarray, rule: LabelRule) -> np.ndarray:
+    """Votes that ``rule`` lets count: N x 10 counts -> N x 8; a row of zeros drops the face.
+
+    Single votes are noise and never count. A face whose strongest kept class is "unknown" or
+    "not a face" is dropped.
+    """
+    votes = np.where(votes > 1, votes, 0.0)
+    if rule == "majority":
+        kept = _majority(votes)
+    elif rule == "multi_target":
+        kept = _multi_target(votes)
+    else:
+        kept = np.array([_strongest(row) for row in votes]).reshape(votes.shape)
+    kept[kept.argmax(1) >= len(EXPRESSIONS)] = 0
+    return kept[:, : len(EXPRESSIONS)]
+
+
+def _majority(votes: np.ndarray) -> np.ndarray:
+    """The class with more than half of the votes."""
+    return np.where(votes > 0.5 * votes.sum(1, keepdims=True), votes, 0.0)
+
+
+def _multi_target(votes: np.ndarray) -> np.ndarray:
+    """All classes with at least 30% of the votes, if together they have more than half."""
+    total = votes.sum(1, keepdims=True)
+    kept = np.where(votes >= 0.3 * total, votes, 0.0)
+    return np.where(kept.sum(1, keepdims=True) > 0.5 * total, kept, 0.0)
+
+
+def _strongest(votes: np.ndarray) -> np.ndarray:
+    """The strongest emotions of one face until they have 75% of the votes, at most three.
+
+    Stops at "unknown" and "not a face". Classes with equal votes come in together; the face is
+    dropped if that makes more than three, or if half of the votes or more are left out.
+    """
+    kept = np.zeros_like(votes)
+    for level in sorted(set(votes[votes > 0]), reverse=True):
+        if kept.sum() >= 0.75 * votes.sum() or np.count_nonzero(kept) >= 3:
+            break
+        tied = votes == level
+        kept[: len(EXPRESSIONS)][tied[: len(EXPRESSIONS)]] = level
+        if tied[len(EXPRESSIONS) :].any():
+            break
+    good = kept.sum() > 0.5 * votes.sum() and np.count_nonzero(kept) <= 3
+    return kept if good else np.zeros_like(votes)
+
+
+# --- the three forms ------------------------------------------------------------------------
+
+
+def _read_folders(path: Path) -> Decoding:
+    """The three folders with label.csv, on disk or in a .zip."""
+    inside = _inside(path) if path.is_file() else None
+    base = path if inside is None else zipfile.Path(path, inside)
+    rows: list[tuple] = []
+    repeated: list[str] = []
+    faces: list[Path | zipfile.Path] = []
+    for split, name in FOLDERS.items():
+        folder = base / name
+        labels = _labels(folder, repeated)
+        names = {file.name for file in folder.iterdir()}
+        images = {n for n in names if n.lower().endswith(".png") and not n.startswith(".")}
+        lost, extra = sorted(labels.keys() - images), sorted(images - labels.keys())
+        if lost:
+            first = f"the first is {lost[0]} in row {labels[lost[0]][0]}"
+            raise OcckdError(
+                f"{folder}: {len(lost)} rows of label.csv have no image, {first}: add the images"
+            )
+        if extra:
+            raise OcckdError(
+                f"{folder}: {len(extra)} images have no row in label.csv, the first is {extra[0]}: "
+                "add the rows or remove the images"
+            )
+        faces += [folder / n for n in sorted(labels)]
+        rows += [(split, n, *labels[n][1]) for n in sorted(labels)]
+    table = pd.DataFrame(rows, columns=["split", "name", *VOTES])
+    table.attrs["repeated"] = repeated
+
+    def decode(face: Path | zipfile.Path) -> np.ndarray:
+        return decode_image(face.read_bytes, face, "L", (48, 48))
+
+    return Decoding(table, (1, 48, 48), decode_all(faces, decode, "FER+"))
+
+
+def _labels(folder: Path | zipfile.Path, repeated: list[str]) -> dict[str, tuple[int, list[int]]]:
+    """name -> (row number, ten votes) of a folder's label.csv; the first row of a name counts."""
+    file = folder / "label.csv"
+    if not file.is_file():
+        raise OcckdError(f"{file} is missing: each of {', '.join(FOLDERS.values())} needs one")
+    labels: dict[str, tuple[int, list[int]]] = {}
+    for number, row in _rows(file):
+        if len(row) != 12 or not all(vote.strip().isdecimal() for vote in row[2:]):
+            raise OcckdError(f"{file}, row {number}: expected name, box and ten vote counts")
+        if row[0] in labels:
+            repeated.append(row[0])
+        labels.setdefault(row[0], (number, [int(vote) for vote in row[2:]]))
+    if not labels:
+        raise OcckdError(f"{file} is empty: expected a row an image (name, box, ten vote counts)")
+    return labels
+
+
+def _read_csv(path: Path) -> Decoding:
+    """fer2013.csv and fer2013new.csv, whose rows belong together by their position."""
+    votes_file = path.with_name(VOTES_FILE)
+    pixel_rows, vote_rows = _rows(path), _rows(votes_file)
+    header = [title.strip().lower() for title in next(pixel_rows, (1, []))[1]]
+    if not {"pixels", "usage"} <= set(header):
+        raise OcckdError(f"{path}, row 1: expected the columns emotion, pixels, Usage")
+    next(vote_rows, None)
+    pixel_column, usage_column = header.index("pixels"), header.index("usage")
+    rows: list[tuple] = []
+    images: list[np.ndarray] = []
+    first: set[str] = set()
+    repeated: list[str] = []
+    for pixels, votes in zip_longest(pixel_rows, vote_rows):
+        if pixels is None or votes is None:
+            raise OcckdError(f"{path} and {votes_file} differ in length: get both files again")
+        number, row = votes
+        if len(row) != 12 or not all(vote.strip().isdecimal() for vote in row[2:]):
+            raise OcckdError(f"{votes_file}, row {number}: expected usage, name, ten vote counts")
+        usage, name = row[0].strip(), row[1].strip()
+        number, cells = pixels
+        if len(cells) != len(header) or cells[usage_column].strip() != usage:
+            raise OcckdError(f"{path}, row {number}: not the face that {VOTES_FILE} has there")
+        if usage not in USAGES:
+            raise OcckdError(f"{path}, row {number}: Usage {usage!r}, not {', '.join(USAGES)}")
+        if not name:  # ten votes for "not a face"
+            continue
+        if name in first:  # for fer0033120 the later row is not even a face
+            repeated.append(name)
+            continue
+        first.add(name)
+        rows.append((USAGES[usage], name, *(int(vote) for vote in row[2:])))
+        images.append(_pixels(cells[pixel_column], f"{path}, row {number}"))
+    order = sorted(range(len(rows)), key=lambda i: (list(FOLDERS).index(rows[i][0]), rows[i][1]))
+    table = pd.DataFrame([rows[i] for i in order], columns=["split", "name", *VOTES])
+    table.attrs["repeated"] = repeated
+    return Decoding(table, (1, 48, 48), [np.stack([images[i] for i in order])])
+
+
+def _pixels(text: str, where: str) -> np.ndarray:
+    try:
+        return np.frombuffer(bytes(map(int, text.split())), np.uint8).reshape(1, 48, 48)
+    except ValueError:
+        raise OcckdError(f"{where}: expected 48 x 48 = 2304 numbers from 0 to 255") from None
+
+
+def _rows(file: Path | zipfile.Path) -> Iterator[tuple[int, list[str]]]:
+    """(row number, cells) of a csv file, without its empty rows."""
+    try:
+        with file.open("r", encoding="utf-8-sig", errors="replace", newline="") as handle:
+            for number, row in enumerate(csv.reader(handle), 1):
+                if row:
+                    yield number, row
+    except (csv.Error, zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise OcckdError(f"{file} is damaged ({error}): get it again") from None

@@ -1,0 +1,200 @@
+"""Is a difference more than luck? McNemar's test, paired bootstrap, intervals, Holm.
+
+All of it treats the *test faces* as the sample and the trained networks as given: it says nothing
+about another seed or another training set. Report several seeds and their SD for that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.proportion import proportion_confint
+
+from occkd_lib.evaluation.metrics import METRICS, Values, as_numpy, checked
+
+Metric = str | Callable[[Values, Values], float]
+CHUNK = 1 << 20  # resampled faces held at once
+
+
+@dataclass(frozen=True)
+class McNemar:
+    """p: exact, two-sided. only_a, only_b: faces that only a, only b gets right. n: all faces."""
+
+    p: float
+    only_a: int
+    only_b: int
+    n: int
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """difference: metric of a minus metric of b. low, high: its 95 % interval. p: two-sided."""
+
+    difference: float
+    low: float
+    high: float
+    p: float
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A metric's value and its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def mcnemar_test(correct_a: Values, correct_b: Values) -> McNemar:
+    """Exact McNemar test of two classifiers on the same N faces (journal, daggers in Table 1-2).
+
+    correct_a, correct_b: N booleans (or 0 / 1), True where that classifier is right. Only the faces
+    on which the two disagree tell them apart; under the null they split like coin tosses.
+    """
+    a, b = checked(correct_a, correct_b)
+    if not (np.isin(a, (0, 1)).all() and np.isin(b, (0, 1)).all()):
+        raise ValueError("correct_a and correct_b must be booleans: was each prediction right?")
+    a, b = a.astype(bool), b.astype(bool)
+    only_a, only_b = int((a & ~b).sum()), int((b & ~a).sum())
+    table = [[int((a & b).sum()), only_a], [only_b, int((~a & ~b).sum())]]
+    return McNemar(float(mcnemar(table, exact=True).pvalue), only_a, only_b, len(a))
+
+
+def paired_bootstrap(
+    target: Values,
+    prediction_a: Values,
+    prediction_b: Values,
+    metric: Metric,
+    *,
+    draws: int = 10_000,
+    seed: int = 0,
+    stratified: bool | None = None,
+) -> Bootstrap:
+    """Difference of two methods' metric, with a percentile bootstrap over the test faces.
+
+    target: N. prediction_a, prediction_b: N, or a list of such (S x N), one per seed; the metric is
+    then averaged over seeds first, and all of them share each draw of faces. metric: a name in
+    METRICS, or that function. stratified: draw within each class; by default for weighted accuracy
+    only, where it keeps every class in every draw.
+
+    p is twice the share of draws on the other side of zero (the level at which the interval would
+    touch zero), at least 2 / (draws + 1). Raises ValueError for unequal shapes and for strata of
+    years.
+    """
+    name = metric_name(metric)
+    values = per_face(target, prediction_a, name) - per_face(target, prediction_b, name)
+    groups = as_numpy(target)
+    sample = resample(values, groups, name, draws=draws, seed=seed, stratified=stratified)
+    sample[np.abs(sample) < 1e-12] = 0.0  # ties are ties, whatever the rounding
+    tail = min((sample <= 0).sum(), (sample >= 0).sum())
+    low, high = np.percentile(sample, (2.5, 97.5))
+    p = min(1.0, 2 * (tail + 1) / (draws + 1))
+    return Bootstrap(statistic(values, groups, name), float(low), float(high), float(p))
+
+
+def interval(
+    target: Values, prediction: Values, metric: Metric, *, draws: int = 10_000, seed: int = 0
+) -> Interval:
+    """A metric with its 95 % interval over test faces; ``prediction`` is N, or S x N (seeds).
+
+    Wilson's interval for the accuracy of one seed; else the percentile bootstrap of the mean over
+    seeds, stratified for weighted accuracy.
+    """
+    name = metric_name(metric)
+    values, groups = per_face(target, prediction, name), as_numpy(target)
+    if name == "accuracy" and len(by_seed(prediction)) == 1:
+        low, high = proportion_confint(round(values.sum()), len(values), method="wilson")
+    else:
+        sample = resample(values, groups, name, draws=draws, seed=seed)
+        low, high = np.percentile(sample, (2.5, 97.5))
+    return Interval(statistic(values, groups, name), float(low), float(high))
+
+
+def holm(p_values: Sequence[float]) -> np.ndarray:
+    """Holm-adjusted p-values of one family of tests; a NaN (no test) stays NaN and is not counted."""
+    p = np.asarray(p_values, dtype=np.float64)
+    adjusted, tested = p.copy(), ~np.isnan(p)
+    if tested.any():
+        adjusted[tested] = multipletests(p[tested], method="holm")[1]
+    return adjusted
+
+
+def metric_name(metric: Metric) -> str:
+    """The name of a metric given as a name or as a function of METRICS."""
+    name = metric if isinstance(metric, str) else metric.__name__
+    if name not in METRICS:
+        raise ValueError(f"unknown metric {name!r}; one of {', '.join(METRICS)}")
+    return name
+
+
+def by_seed(prediction: Values) -> list[Values]:
+    """S predictions of N, from N (one seed) or S x N."""
+    several = len(prediction) > 0 and np.ndim(as_numpy(prediction[0])) > 0
+    return list(prediction) if several else [prediction]
+
+
+def per_face(target: Values, prediction: Values, name: str) -> np.ndarray:
+    """What each face adds to the metric (1 if correct, or its error in years), averaged over seeds.
+
+    Every metric here is linear in these values, which is what makes resampling cheap.
+    """
+    pairs = [checked(target, p) for p in by_seed(prediction)]
+    if name == "mean_absolute_error":
+        return np.mean([np.abs(p.astype(np.float64) - t) for t, p in pairs], axis=0)
+    return np.mean([t == p for t, p in pairs], axis=0)
+
+
+def statistic(values: np.ndarray, groups: np.ndarray, name: str) -> float:
+    """The metric from its per-face values: their mean, or the mean of their class means."""
+    if name != "weighted_accuracy":
+        return float(values.mean())
+    return float(np.mean([values[groups == g].mean() for g in np.unique(groups)]))
+
+
+def resample(
+    values: np.ndarray,
+    groups: np.ndarray,
+    name: str,
+    *,
+    draws: int,
+    seed: int,
+    stratified: bool | None = None,
+) -> np.ndarray:
+    """``draws`` bootstrap replicates of ``statistic``; values and groups (classes) are N.
+
+    Per-face values of a classifier take few levels (2 S + 1 for S seeds), so a draw of N faces is
+    a multinomial draw of how often each (class, level) occurs: the same distribution, without
+    drawing faces. Errors in years are drawn face by face, a chunk of draws at a time.
+    """
+    rng = np.random.default_rng(seed)
+    n = len(values)
+    if name == "mean_absolute_error":
+        if stratified:
+            raise ValueError("stratified=True needs classes, not years")
+        step = max(1, CHUNK // n)
+        sizes = [min(step, draws - start) for start in range(0, draws, step)]
+        return np.concatenate([values[rng.integers(n, size=(s, n))].mean(1) for s in sizes])
+
+    weighted = name == "weighted_accuracy"
+    cells, counts = np.unique(np.stack([groups, values]), axis=1, return_counts=True)
+    classes, row = np.unique(cells[0], return_inverse=True)
+    member = row == np.arange(len(classes))[:, None]  # classes x cells
+    by_class = weighted if stratified is None else stratified
+    if by_class:
+        drawn = np.zeros((draws, len(counts)), dtype=np.int64)
+        for cell in member:
+            size = counts[cell].sum()
+            drawn[:, cell] = rng.multinomial(size, counts[cell] / size, size=draws)
+    else:
+        drawn = rng.multinomial(n, counts / n, size=draws)
+    if not weighted:
+        return drawn @ cells[1] / n
+    sizes_drawn = drawn @ member.T
+    sums = (drawn * cells[1]) @ member.T
+    present = sizes_drawn > 0  # a rare class may be missing from a draw: mean over the others
+    recalls = np.divide(sums, sizes_drawn, out=np.zeros(sums.shape), where=present)
+    return recalls.sum(1) / present.sum(1)

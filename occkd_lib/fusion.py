@@ -1,0 +1,135 @@
+"""Fusion: a linear SVM (classes) or SVR (age) on concatenated face embeddings.
+
+Journal, Sect. 4.2.4 and 4.3.4, "Combining distilled embeddings": C is the one that does best on
+validation, from 0.1 to 1000 in steps of 10; SVR with epsilon = 0. The family is not stated there:
+we take LinearSVC and LinearSVR, whose default epsilon is the 0 that the paper calls the default
+(SVR's is 0.1), and since the ICPR paper says "linear".
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import joblib
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC, LinearSVR
+from sklearn.utils.parallel import Parallel, delayed
+
+from occkd_lib.evaluation.metrics import METRICS, Values, as_numpy
+from occkd_lib.tasks import TASKS
+
+# Ten times scikit-learn's tolerance: held-out accuracy moves by 0.1 points at most, in half the
+# time. The iteration limit is scikit-learn's. A class SVM gets there within a few hundred steps;
+# an SVR with a large C may not, which Fusion.converged then says.
+TOLERANCE, MAX_ITERATIONS = 1e-3, 1000
+WORTH_A_PROCESS = 20_000_000  # values to fit, times number of C's
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """A fitted SVM / SVR.
+
+    C: the chosen one. validation: C -> accuracy (0..1), or mean absolute error (years) for age.
+    converged: C -> whether the solver met its tolerance within its iterations.
+    """
+
+    task: str
+    C: float
+    validation: dict[float, float]
+    converged: dict[float, bool]
+    model: LinearSVC | LinearSVR
+    scaler: StandardScaler | None
+
+    def predict(self, parts: Sequence[Values]) -> np.ndarray:
+        """Classes (int64) or years (float64), N; ``parts``: N x D arrays, as in fitting."""
+        return self.model.predict(self._features(parts))
+
+    def scores(self, parts: Sequence[Values]) -> np.ndarray:
+        """Decision values N x K as a network's output has them: classes, one logit-like, or years.
+
+        A class without training faces gets -inf.
+        """
+        features = self._features(parts)
+        if self.task == "age":
+            return self.model.predict(features)[:, None]
+        decision = self.model.decision_function(features)
+        if self.task == "gender":
+            return decision[:, None]
+        if decision.ndim == 1:  # only two of the classes occurred in training
+            decision = np.stack([-decision, decision], axis=1)
+        scores = np.full((len(decision), TASKS[self.task].outputs), -np.inf)
+        scores[:, self.model.classes_] = decision
+        return scores
+
+    def _features(self, parts: Sequence[Values]) -> np.ndarray:
+        joined = concatenate(parts)
+        return joined if self.scaler is None else self.scaler.transform(joined)
+
+
+def fit_fusion(
+    train_parts: Sequence[Values],
+    train_targets: Values,
+    val_parts: Sequence[Values],
+    val_targets: Values,
+    *,
+    task: str,
+    C: Sequence[float] = (0.1, 1, 10, 100, 1000),
+    epsilon: float = 0.0,
+    standardize: bool = False,
+    seed: int = 0,
+) -> Fusion:
+    """Fit on train for every C; keep the C that does best on validation (ties: the smallest).
+
+    train_parts, val_parts: sequences of N x D arrays or tensors (embeddings of one or more
+    networks), concatenated feature by feature. targets: N. task: "expression", "gender" or "age".
+    epsilon: half-width of the SVR's tube, in years. standardize: zero mean, unit variance per
+    feature, learnt on train. C's are fitted in parallel where that is worth a process; the same
+    seed gives the same result. Raises ValueError for unknown tasks and shapes that do not match.
+    """
+    if task not in TASKS:
+        raise ValueError(f"unknown task {task!r}; one of {', '.join(TASKS)}")
+    if not C or min(C) <= 0:
+        raise ValueError(f"C must hold at least one positive value, not {tuple(C)}")
+    train, val = concatenate(train_parts), concatenate(val_parts)
+    targets = as_numpy(train_targets)
+    if len(targets) != len(train):
+        raise ValueError(f"{len(train)} training embeddings, but {len(targets)} targets")
+    scaler = StandardScaler().fit(train) if standardize else None
+    if scaler is not None:
+        train, val = scaler.transform(train), scaler.transform(val)
+
+    grid = sorted({float(c) for c in C})
+    worth = train.size * len(grid) > WORTH_A_PROCESS
+    jobs = min(joblib.cpu_count(), len(grid)) if worth else 1
+    with warnings.catch_warnings():  # sent on to the processes; ``converged`` keeps the content
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        fits = [delayed(estimator(task, c, epsilon, seed).fit)(train, targets) for c in grid]
+        models = dict(zip(grid, Parallel(n_jobs=jobs)(fits), strict=True))
+
+    spec = TASKS[task]
+    metric, sign = METRICS[spec.metric], 1 if spec.higher_is_better else -1
+    validation = {c: metric(val_targets, model.predict(val)) for c, model in models.items()}
+    best = max(grid, key=lambda c: sign * validation[c])  # max() keeps the first of equals
+    converged = {c: bool(model.n_iter_ < MAX_ITERATIONS) for c, model in models.items()}
+    return Fusion(task, best, validation, converged, models[best], scaler)
+
+
+def estimator(task: str, C: float, epsilon: float, seed: int) -> LinearSVC | LinearSVR:
+    """An unfitted SVM for classes, an SVR for age. Both let dual="auto" pick the solver."""
+    common = {"C": C, "dual": "auto", "tol": TOLERANCE, "max_iter": MAX_ITERATIONS}
+    if task == "age":
+        return LinearSVR(epsilon=epsilon, random_state=seed, **common)
+    return LinearSVC(random_state=seed, **common)
+
+
+def concatenate(parts: Sequence[Values]) -> np.ndarray:
+    """N x (D1 + D2 + ...) from N x D1, N x D2, ...; ValueError when the N differ."""
+    arrays = [as_numpy(part) for part in parts]
+    if not arrays or any(a.ndim != 2 for a in arrays) or len({len(a) for a in arrays}) != 1:
+        shapes = ", ".join(str(a.shape) for a in arrays) or "none"
+        raise ValueError(f"parts must be N x D arrays with one common N, not {shapes}")
+    return np.concatenate(arrays, axis=1)

@@ -1,0 +1,87 @@
+"""Where the project lies, which code this is, and files that are written whole or not at all.
+
+Apart from ``runs`` because the command line and every job need this, but not torch (seconds).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+
+import occkd_lib
+from occkd_lib.errors import OcckdError
+
+
+def project_root() -> Path:
+    """$OCCKD_ROOT, else the nearest parent with notebooks/ and pyproject.toml, else this folder."""
+    if "OCCKD_ROOT" in os.environ:
+        return Path(os.environ["OCCKD_ROOT"]).resolve()
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        if (folder / "notebooks").is_dir() and (folder / "pyproject.toml").is_file():
+            return folder
+    return here
+
+
+def outputs_root() -> Path:
+    """Where runs go: $OCCKD_OUTPUTS, else <project>/outputs."""
+    chosen = os.environ.get("OCCKD_OUTPUTS")
+    return Path(chosen).resolve() if chosen else project_root() / "outputs"
+
+
+def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
+    """``write(temporary)``, then rename; the old file survives any failure.
+
+    Raises OcckdError when the disk is full or the folder cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        write(aside)
+        with open(aside, "rb+") as handle:
+            os.fsync(handle.fileno())
+        os.replace(aside, path)
+    except (OSError, SafetensorError) as error:
+        kept = "the previous version is untouched" if path.exists() else "nothing was replaced"
+        message = f"cannot write {path}: {error}; {kept}; free space and run again"
+        raise OcckdError(message) from error
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def write_json(path: Path, content: Any) -> None:
+    text = json.dumps(content, indent=1, sort_keys=True, default=str)
+    write_atomically(path, lambda aside: aside.write_text(text + "\n"))
+
+
+def library_hash() -> str:
+    """Hash of the library's source, so that a result names the code that made it."""
+    folder = Path(occkd_lib.__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def git_commit() -> str | None:
+    """Commit of the checkout ('+' when there are uncommitted changes), None outside git."""
+    try:
+        git = ["git", "-C", str(project_root())]
+        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True)
+        dirty = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True)
+    except OSError:
+        return None
+    return head.stdout.strip() + ("+" if dirty.stdout else "") if head.returncode == 0 else None
+
+
+def one_line(message: object, limit: int = 300) -> str:
+    """``message`` without line breaks, shortened to ``limit`` characters."""
+    text = " ".join(str(message).split())
+    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -1,0 +1,196 @@
+"""Running a recipe: Snakemake executes ``workflow/Snakefile``, this says how far it is."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import io
+import json
+import logging
+import os
+import signal
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import NoReturn
+
+from occkd_lib.config import Recipe, builtin_recipes, load_recipe
+from occkd_lib.devices import visible_gpus
+from occkd_lib.errors import OcckdError
+from occkd_lib.progress import Job, Listener, Narrator, Say
+from occkd_lib.project import outputs_root, project_root
+
+
+@dataclass
+class Workflow:
+    """A recipe and how to run it.
+
+    recipe: name or file. experiments, seeds: run these instead of all (seeds may be new ones).
+    cores: of this machine, all by default. threads: per training job; by default 1 where all
+    faces are built in (many short jobs side by side are faster), else an equal share of the cores
+    for every GPU, or all cores for one job at a time. extra: further arguments for Snakemake,
+    such as ``--executor slurm --jobs 20``.
+    """
+
+    recipe: str
+    experiments: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = ()
+    cores: int | None = None
+    threads: int | None = None
+    extra: Sequence[str] = ()
+    content: Recipe = field(init=False)
+    file: Path = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.content = load_recipe(self.recipe)
+        if self.recipe in builtin_recipes():
+            folder = resources.files("occkd_lib") / "recipes"
+            self.file = Path(str(folder / f"{self.recipe}.yaml"))
+        else:
+            self.file = Path(self.recipe).resolve()
+            self.recipe = str(self.file)  # jobs run in other folders
+        for name in self.experiments:
+            self.content.experiment(name)
+        self.snakefile = project_root() / "workflow" / "Snakefile"
+        if not self.snakefile.is_file():
+            raise OcckdError(
+                f"no {self.snakefile}: run occkd inside the project's checkout, or set OCCKD_ROOT"
+            )
+        self.folder = outputs_root() / self.content.name
+        self.gpus = len(visible_gpus())
+        self.cores = self.cores or available_cores()
+        if self.threads is None:
+            built_in = all(e.data.name == "synthetic" for e in self.content.experiments.values())
+            self.threads = 1 if built_in else max(1, self.cores // max(1, self.gpus))
+
+    def check_data(self) -> None:
+        """OcckdError, with the way to get it, when a data set is missing."""
+        chosen = self.experiments or tuple(self.content.experiments)
+        names = {self.content.experiments[name].data.name for name in chosen}
+        for name in sorted(names - {"synthetic"}):
+            from occkd_lib.data.registry import locate  # imports torch
+
+            locate(name)
+
+    def plan(self) -> dict[Job, bool]:
+        """Every job of the recipe in the order of the book, and whether it is done."""
+        every, to_do = Listener(), Listener()
+        self._snakemake(every, "--dry-run", "--forceall")
+        self._snakemake(to_do, "--dry-run")
+        order = {name: n for n, name in enumerate([*self.content.experiments, None])}
+        jobs = sorted(
+            every.jobs.values(),
+            key=lambda j: (order[j.experiment], j.chapter >= "09", j.seed or 0, j.chapter),
+        )
+        return {job: job not in to_do.jobs.values() for job in jobs}
+
+    def run(self, say: Say = print) -> None:
+        """Execute what is not done; ``say`` gets a line whenever a job starts or ends.
+
+        Raises OcckdError when a notebook fails; what does not build on it is executed all the
+        same. Raises KeyboardInterrupt on Ctrl-C, after ending the jobs.
+        """
+        plan = self.plan()
+        to_do = list(plan.values()).count(False)
+        if not to_do:
+            say(f"{self.content.name}: all {len(plan)} notebooks are done")
+            return
+        say(
+            f"{self.content.name}: {to_do} of {len(plan)} notebooks to execute on {self.cores} "
+            f"cores, {self.gpus} GPUs, {self.threads} threads a training job; "
+            f"logs in {self.folder / 'logs'}"
+        )
+        listener = Narrator(to_do, self.folder, say)
+        with self._alone(), ending_jobs_on_interrupt():
+            self._snakemake(listener)
+        listener.check()
+
+    def results(self) -> dict[str, Path]:
+        """What a finished run leaves to look at."""
+        notebooks = self.folder / "notebooks"
+        return {"results": notebooks / "10_results.ipynb", "executed notebooks": notebooks}
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One run of a recipe at a time; unlike Snakemake's, this lock ends with the process."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with open(self.folder / ".occkd-run.lock", "w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                name = self.content.name
+                raise OcckdError(
+                    f"recipe {name!r} is being run by another process: wait for it, or end it"
+                ) from None
+            yield
+
+    def _snakemake(self, listener: Listener, *mode: str) -> None:
+        from snakemake.cli import main
+
+        config = {
+            "recipe": self.recipe,
+            "recipe_file": str(self.file),
+            "experiments": list(self.experiments),
+            "seeds": list(self.seeds),
+            "threads": self.threads,
+            "gpu": min(1, self.gpus),
+        }
+        parent = logging.getLogger("snakemake")
+        parent.addHandler(listener)
+        with contextlib.ExitStack() as stack:
+            stack.callback(parent.removeHandler, listener)
+            folder = self.folder
+            if mode:  # a dry run prints whatever one asks of it, and should leave nothing behind
+                stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
+                stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
+                if not folder.is_dir():
+                    folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            arguments = [
+                *("--snakefile", str(self.snakefile), "--directory", str(folder)),
+                *("--cores", str(self.cores), "--resources", f"gpu={self.gpus}"),
+                *("--nolock", "--rerun-incomplete", "--rerun-triggers", "mtime", "--keep-going"),
+                *("--quiet", "all", *mode, *self.extra),
+                *("--config", *(f"{k}={json.dumps(v)}" for k, v in config.items() if v != [])),
+            ]
+            try:
+                main(arguments)
+            except SystemExit as end:
+                if end.code and not listener.failed:
+                    raise OcckdError(f"Snakemake: {listener.complaint or end.code}") from None
+
+
+@contextmanager
+def ending_jobs_on_interrupt() -> Iterator[None]:
+    """On Ctrl-C, end the jobs too; Snakemake alone would wait for them, maybe for hours."""
+    import psutil
+
+    interrupted = False
+
+    def end_jobs(number: int, frame: object) -> NoReturn:
+        nonlocal interrupted
+        interrupted = True
+        for job in psutil.Process().children():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                job.terminate()
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, end_jobs)
+    try:
+        yield
+    except OcckdError:
+        if not interrupted:
+            raise
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if interrupted:
+        raise KeyboardInterrupt
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,112 @@
+"""The command line: what it prints, and its exit status."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nbformat
+import pytest
+from typer.testing import CliRunner
+
+from occkd_lib.cli import app, main, parse_seeds
+from occkd_lib.errors import OcckdError
+
+
+def occkd(*arguments: str, **options) -> subprocess.CompletedProcess:
+    command = [sys.executable, "-m", "occkd_lib.cli", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, **options)
+
+
+@pytest.fixture
+def book(tmp_path):
+    """A notebook with a seed and one cell of code."""
+
+    def write(code: str) -> Path:
+        book = nbformat.v4.new_notebook()
+        cell = nbformat.v4.new_code_cell("seed: int = 0")
+        cell.metadata.tags = ["parameters"]
+        book.cells = [cell, nbformat.v4.new_code_cell(code)]
+        nbformat.write(book, tmp_path / "book.ipynb")
+        return tmp_path / "book.ipynb"
+
+    return write
+
+
+def test_help_is_quick_and_complete():
+    shown = CliRunner().invoke(app, ["--help"])
+    assert shown.exit_code == 0
+    for command in ("run", "nb", "data", "results", "stage"):
+        assert command in shown.output
+    heavy = "import sys, occkd_lib.cli; print({'torch', 'papermill', 'snakemake'} & {*sys.modules})"
+    loaded = subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True)
+    assert loaded.stdout == "set()\n"
+
+
+def test_jobs_and_runs_do_not_import_torch():
+    """Every job's first seconds: its kernel needs torch, the process around it does not."""
+    code = "import sys, occkd_lib.notebooks, occkd_lib.workflow; print('torch' in sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert loaded.stdout == "False\n"
+
+
+def test_a_notebook_from_the_command_line(book, outputs):
+    done = occkd("nb", str(book("print('seed', seed)")), "-p", "seed=7")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[0] == "seed 7"
+    assert (outputs / "notebooks" / "book.ipynb").is_file()
+
+
+def test_a_failing_notebook_has_a_nonzero_exit_status(book, tmp_path):
+    done = occkd("nb", str(book("1 / 0")), "-o", str(tmp_path / "out.ipynb"))
+    assert done.returncode == 2
+    assert "book.ipynb, cell 2: ZeroDivisionError: division by zero" in done.stderr
+    assert done.stderr.startswith("occkd: ") and "Traceback" not in done.stderr
+
+
+def test_an_interrupt_ends_the_kernel_and_is_recorded(book, tmp_path):
+    started = tmp_path / "started"
+    code = f"import os, time; open({str(started)!r}, 'w').write(str(os.getpid())); time.sleep(90)"
+    command = [sys.executable, "-m", "occkd_lib.cli", "nb", str(book(code))]
+    command += ["-o", str(tmp_path / "out.ipynb")]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not (started.is_file() and started.read_text()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    kernel = int(started.read_text())
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 130
+    assert process.stderr and "occkd: interrupted" in process.stderr.read()
+    with pytest.raises(ProcessLookupError):
+        os.kill(kernel, 0)
+    assert '"state": "failed"' in (tmp_path / "out.status.json").read_text()
+    assert not (tmp_path / "out.ipynb").exists()
+
+
+@pytest.mark.parametrize("command", ["run nix -n", "nb nix.ipynb", "data verify nix"])
+def test_mistakes_are_one_line(command, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["occkd", *command.split()])
+    with pytest.raises(SystemExit) as end:
+        main()
+    message = capsys.readouterr().err
+    assert end.value.code == 2
+    assert message.startswith("occkd: no ") and message.count("\n") == 1
+
+
+def test_seeds():
+    assert parse_seeds(None) == ()
+    assert parse_seeds("3,0-2,1") == (3, 0, 1, 2)
+    for wrong in ("a", "1,", "2-x", "3-1"):
+        with pytest.raises(OcckdError, match="write 0,1,2 or 0-4"):
+            parse_seeds(wrong)
+
+
+def test_data_list(tmp_path):
+    shown = CliRunner().invoke(app, ["data", "list", "--data", str(tmp_path)])
+    lines = {line.split()[0]: line for line in shown.output.splitlines()}
+    assert set(lines) == {"synthetic", "ferplus", "utkface"}
+    assert "built in" in lines["synthetic"] and "missing" in lines["utkface"]

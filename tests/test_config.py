@@ -1,0 +1,76 @@
+import pytest
+import yaml
+
+from occkd_lib.config import builtin_recipes, load_recipe, merge
+from occkd_lib.errors import OcckdError
+
+
+def write(tmp_path, change):
+    recipe = {
+        "name": "mine",
+        "description": "a test",
+        "defaults": {
+            "data": {"name": "synthetic", "faces": 60},
+            "network": {"name": "compact"},
+            "stages": {
+                "teacher": {"epochs": 2, "lr": 0.1},
+                "student": {"epochs": 2, "lr": 0.1},
+                "control": {"epochs": 2, "lr": 0.1},
+                "standard": {"epochs": 2, "lr": 0.1, "kind": "hint", "lam": 0.5},
+                "triplet": {"epochs": 2, "lr": 0.1, "lam": 0.5, "alpha": 0.1},
+            },
+        },
+        "experiments": {"gender": {"task": "gender", "visible": "upper"}},
+    }
+    path = tmp_path / "mine.yaml"
+    path.write_text(yaml.safe_dump(merge(recipe, change)))
+    return path
+
+
+def test_defaults_are_merged_key_by_key(tmp_path):
+    change = {"experiments": {"gender": {"stages": {"triplet": {"lam": 0.7}}}}}
+    triplet = load_recipe(write(tmp_path, change)).experiment("gender").stages.triplet
+    assert (triplet.lam, triplet.alpha, triplet.epochs) == (0.7, 0.1, 2)
+
+
+@pytest.mark.parametrize("name", builtin_recipes())
+def test_every_recipe_of_the_book_is_valid(name):
+    recipe = load_recipe(name)
+    assert recipe.name == name
+    assert all(e.seeds for e in recipe.experiments.values())
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"defaults": {"stages": {"teacher": {"epochz": 2}}}}, "teacher.epochz: Extra inputs"),
+        ({"defaults": {"stages": {"teacher": {"epochs": -3}}}}, "teacher.epochs: Input should be"),
+        ({"defaults": {"stages": {"standard": {"lam": 1.5}}}}, "standard.lam: Input should be"),
+        ({"experiments": {"gender": {"task": "mood"}}}, "gender.task: Input should be"),
+        ({"experiments": {"gender": {"task": "age"}}}, "needs stages.triplet.max_target_gap"),
+        ({"defaults": {"data": {"name": "ferplus", "faces": None}}}, "needs label rule"),
+        ({"defaults": {"data": {"labels": "majority"}}}, "takes no label rule"),
+        ({"nmae": "x"}, "nmae: Extra inputs"),
+    ],
+)
+def test_a_wrong_recipe_names_the_file_and_the_key(tmp_path, change, message):
+    path = write(tmp_path, change)
+    with pytest.raises(OcckdError) as caught:
+        load_recipe(path)
+    assert message in str(caught.value)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_is_no_recipe(tmp_path):
+    with pytest.raises(OcckdError, match="demo"):
+        load_recipe("no_such_recipe")
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("a: [1")
+    with pytest.raises(OcckdError, match="not valid YAML"):
+        load_recipe(broken)
+    broken.write_text("just text")
+    with pytest.raises(OcckdError, match="experiments"):
+        load_recipe(broken)
+    with pytest.raises(OcckdError, match="it has: expression, gender, age"):
+        load_recipe("demo").experiment("mood")

@@ -1,0 +1,118 @@
+"""pyproject.toml, the lock, conda's file and the Makefile say the same thing."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from importlib import resources
+from pathlib import Path
+
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+REPOSITORY = Path(__file__).parents[1]
+PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+EXTRAS = PROJECT["optional-dependencies"]
+EVERYTHING = [*PROJECT["dependencies"], *EXTRAS["lab"], *EXTRAS["test"]]
+# distributions whose modules have another name
+PROVIDES = {
+    "grad-cam": "pytorch_grad_cam",
+    "lightning-fabric": "lightning_fabric",
+    "pillow": "PIL",
+    "pyyaml": "yaml",
+    "scikit-learn": "sklearn",
+}
+LOCK = [
+    Requirement(line)
+    for line in (REPOSITORY / "requirements.lock").read_text().splitlines()
+    if line and not line.startswith("#")
+]
+
+
+def test_conda_asks_for_what_pyproject_asks_for():
+    content = yaml.safe_load((REPOSITORY / "environment.yml").read_text())
+    conda = [d for d in content["dependencies"] if isinstance(d, str)]
+    (pip,) = [d["pip"] for d in content["dependencies"] if isinstance(d, dict)]
+    assert conda == [f"python{PROJECT['requires-python']}", "pip"]
+    assert pip == [*EVERYTHING, "-e ."]
+
+
+def test_the_lock_pins_every_requirement_within_its_bounds():
+    pins: dict[str, list[Requirement]] = {}
+    for pin in LOCK:
+        pins.setdefault(canonicalize_name(pin.name), []).append(pin)
+        assert re.fullmatch(r"==[\w.+!]+", str(pin.specifier)), pin
+    for text in EVERYTHING:
+        requirement = Requirement(text)
+        for pin in pins[canonicalize_name(requirement.name)]:
+            version = str(pin.specifier).removeprefix("==")
+            assert requirement.specifier.contains(version, prereleases=True), (text, version)
+
+
+def test_the_lock_names_no_index_and_no_place():
+    text = (REPOSITORY / "requirements.lock").read_text()
+    assert not re.search(r"://|--|@|\bfile:", text)
+
+
+def test_every_import_is_declared():
+    modules = {
+        PROVIDES.get(name, name.replace("-", "_"))
+        for name in (canonicalize_name(Requirement(d).name) for d in PROJECT["dependencies"])
+    }
+    for path in sorted((REPOSITORY / "occkd_lib").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                names = [node.module or ""]
+            else:
+                continue
+            for name in (n.split(".")[0] for n in names):
+                known = name in sys.stdlib_module_names or name in modules | {"occkd_lib"}
+                assert known, f"{path.name} imports {name}, which pyproject.toml does not list"
+
+
+def test_data_files_come_with_the_package():
+    package = resources.files("occkd_lib")
+    assert (package / "recipes" / "demo.yaml").is_file()
+    published = {p.name for p in (package / "report" / "published").iterdir()}
+    assert "journal_table1.csv" in published
+    globs = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["setuptools"]
+    listed = {
+        path
+        for pattern in globs["package-data"]["occkd_lib"]
+        for path in (REPOSITORY / "occkd_lib").glob(pattern)
+    }
+    files = {
+        p
+        for p in (REPOSITORY / "occkd_lib").rglob("*")
+        if p.is_file() and p.suffix not in (".py", ".pyc")
+    }
+    assert files == listed
+
+
+def test_the_command_is_the_cli():
+    assert PROJECT["scripts"] == {"occkd": "occkd_lib.cli:main"}
+    from occkd_lib.cli import main
+
+    assert callable(main)
+
+
+def test_make_explains_its_targets():
+    shown = subprocess.run(["make", "help"], cwd=REPOSITORY, capture_output=True, text=True)
+    targets = [line.split()[1] for line in shown.stdout.splitlines()]
+    assert targets == ["help", "book", "test", "lint", "lab", "clean"]
+    phony = ["make", "-n", *targets]
+    assert subprocess.run(phony, cwd=REPOSITORY, capture_output=True).returncode == 0
+
+
+def test_the_citation_names_the_version():
+    citation = yaml.safe_load((REPOSITORY / "CITATION.cff").read_text())
+    import occkd_lib
+
+    assert citation["version"] == occkd_lib.__version__
+    assert citation["license"] == PROJECT["license"] == "MIT"

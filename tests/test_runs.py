@@ -1,0 +1,103 @@
+import json
+import resource
+import signal
+
+import pandas as pd
+import pytest
+import torch
+
+from occkd_lib.errors import OcckdError
+from occkd_lib.runs import Run, write_atomically
+
+CONFIG = {"lr": 0.1, "stage": "teacher", "data": {"name": "synthetic"}}
+
+
+@pytest.fixture
+def run(tmp_path):
+    return Run.open(tmp_path / "teacher", CONFIG)
+
+
+def test_a_run_goes_from_new_to_done(run):
+    assert run.status["state"] == "new"
+    run.start()
+    assert run.status["state"] == "running"
+    assert run.status["environment"]["library_hash"]
+    run.save_tensors("checkpoint", {"a": torch.ones(2)})
+    run.finish(n={"train": 3})
+    assert run.done
+    assert run.status["n"] == {"train": 3}
+    assert run.status["peak_memory_mib"]["host"] > 0
+    assert run.load_tensors("checkpoint") is None, "a finished run needs no checkpoint"
+    assert Run.open(run.folder, CONFIG).done
+
+
+def test_a_run_of_another_recipe_is_refused_and_untouched(run):
+    run.start()
+    run.finish()
+    before = (run.folder / "status.json").read_bytes()
+    with pytest.raises(OcckdError, match=r"data.name: synthetic -> ferplus; lr: 0.1 -> 0.2"):
+        Run.open(run.folder, {**CONFIG, "lr": 0.2, "data": {"name": "ferplus"}})
+    assert (run.folder / "status.json").read_bytes() == before
+
+
+def test_failure_is_recorded(run):
+    run.start()
+    run.fail(ValueError("no luck"))
+    assert run.status["state"] == "failed"
+    assert run.status["error"] == "ValueError: no luck"
+
+
+def test_tensors_and_tables_come_back(run):
+    run.save_tensors("model", {"w": torch.arange(6.0).view(2, 3).T}, {"epoch": 3})
+    tensors, facts = run.load_tensors("model")
+    assert torch.equal(tensors["w"], torch.arange(6.0).view(2, 3).T)
+    assert facts == {"epoch": 3}
+    table = pd.DataFrame({"id": ["a", "b"], "score_0": [0.5, 1.5]})
+    for name in ("predictions.parquet", "history.csv"):
+        run.save_table(name, table)
+    pd.testing.assert_frame_equal(run.predictions, table)
+    pd.testing.assert_frame_equal(run.history, table)
+
+
+def test_what_is_missing_or_damaged_is_named(run):
+    with pytest.raises(OcckdError, match=r"predictions.parquet is missing"):
+        run.predictions  # noqa: B018
+    (run.folder / "model.safetensors").write_bytes(b"not tensors at all")
+    with pytest.raises(OcckdError, match=r"model.safetensors is damaged"):
+        run.load_tensors("model")
+    (run.folder / "status.json").write_text("{")
+    with pytest.raises(OcckdError, match=r"status.json is not readable"):
+        run.done  # noqa: B018
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path):
+    path = tmp_path / "model.txt"
+    path.write_text("old")
+
+    def fail(aside):
+        aside.write_text("half")
+        raise OSError(28, "No space left on device")
+
+    with pytest.raises(OcckdError, match="No space left on device; the previous version is untou"):
+        write_atomically(path, fail)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_old_checkpoint_survives_a_full_disk(run):
+    """A real short write: the file-size limit of this process stands in for the disk's."""
+    run.save_tensors("checkpoint", {"a": torch.zeros(10)}, {"epoch": 1})
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+        with pytest.raises(OcckdError, match="free space"):
+            run.save_tensors("checkpoint", {"a": torch.zeros(1_000_000)}, {"epoch": 2})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert run.load_tensors("checkpoint")[1] == {"epoch": 1}
+
+
+def test_status_is_plain_json(run):
+    assert json.loads((run.folder / "status.json").read_text())["config"] == CONFIG

@@ -1,0 +1,175 @@
+"""The plan of a recipe, the order of its jobs, and what a failed or repeated run does.
+
+Jobs are replaced by a script that copies the notebook and notes the call, so that the graph runs
+in a second.
+"""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from occkd_lib.errors import OcckdError
+from occkd_lib.progress import Job, clock, last_line
+from occkd_lib.workflow import Workflow
+
+REPOSITORY = Path(__file__).parents[1]
+CHAPTERS = ("01_data", "02_teachers", "03_students", "04_kd", "05_triplet_kd", "06_fusion")
+ORDER = [*CHAPTERS, "09_mcnemar", "10_results"]
+
+COPY_INSTEAD = """#!/bin/sh
+# called as: python -m occkd_lib.cli nb --job NOTEBOOK -o OUTPUT ...
+echo "$OMP_NUM_THREADS $*" >> "{calls}"
+case "$7" in *"{failing}"*) echo "occkd: no such luck" >&2; exit 2;; esac
+sleep 0.05; cp "$5" "$7"
+"""
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch, outputs):
+    """A checkout with the real Snakefile and empty notebooks; returns its folder."""
+    (tmp_path / "workflow").mkdir()
+    (tmp_path / "workflow" / "Snakefile").symlink_to(REPOSITORY / "workflow" / "Snakefile")
+    (tmp_path / "notebooks").mkdir()
+    for chapter in ORDER:
+        (tmp_path / "notebooks" / f"{chapter}.ipynb").touch()
+    monkeypatch.setenv("OCCKD_ROOT", str(tmp_path))
+    monkeypatch.delenv("SNAKEMAKE_PROFILE", raising=False)
+    return tmp_path
+
+
+@pytest.fixture
+def fake_jobs(project, monkeypatch):
+    """Replace what jobs execute; returns a function that says which notebooks were asked for."""
+    calls = project / "calls.txt"
+
+    def fake(failing="nothing"):
+        script = project / "copy"
+        script.write_text(COPY_INSTEAD.format(calls=calls, failing=failing))
+        script.chmod(script.stat().st_mode | stat.S_IXUSR)
+        monkeypatch.setattr("sys.executable", str(script))
+        calls.write_text("")
+
+        def asked() -> list[str]:
+            return [Path(line.split()[7]).stem for line in calls.read_text().splitlines()]
+
+        return asked
+
+    return fake
+
+
+def test_the_plan_of_the_demo(project):
+    plan = Workflow("demo").plan()
+    assert not any(plan.values())
+    jobs = list(plan)
+    for experiment in ("expression", "gender", "age"):
+        own = [j.chapter for j in jobs if j.experiment == experiment]
+        assert own == [*CHAPTERS, "09_mcnemar"]
+    assert jobs[1] == Job("02_teachers", "expression", 0)
+    assert jobs[-1] == Job("10_results", None, None)
+    assert len(jobs) == 22
+    assert not (project / "outputs").exists()
+
+
+def test_the_plan_of_a_part(project):
+    jobs = list(Workflow("demo", experiments=("age",), seeds=(3, 4)).plan())
+    assert {j.experiment for j in jobs} == {"age", None}
+    assert [j.seed for j in jobs if j.chapter == "06_fusion"] == [3, 4]
+    assert len(jobs) == 1 + 2 * 5 + 1 + 1
+
+
+def test_a_run_in_order_and_its_repetition(project, fake_jobs):
+    asked = fake_jobs()
+    workflow = Workflow("demo", experiments=("gender",), cores=2)
+    said: list[str] = []
+    workflow.run(said.append)
+    names = asked()
+    place = {name.split("-")[-1]: n for n, name in enumerate(names)}
+    assert list(place) in (ORDER, [*ORDER[:3], "05_triplet_kd", "04_kd", *ORDER[5:]])
+    assert names[1] == "gender-seed0-02_teachers"
+    assert "[8/8] done" in said[-1]
+    first = (project / "calls.txt").read_text().splitlines()[1]
+    assert first.startswith("1 -m occkd_lib.cli nb --job")
+    assert first.endswith("-p recipe=demo -p experiment=gender -p seed=0")
+    assert all(workflow.plan().values())
+
+    asked = fake_jobs()
+    workflow.run(said.append)
+    assert asked() == [] and said[-1] == "demo: all 8 notebooks are done"
+
+    (project / "outputs/demo/notebooks/gender-seed0-05_triplet_kd.ipynb").unlink()
+    workflow.run(said.append)
+    assert [name.split("-")[-1] for name in asked()] == [ORDER[4], *ORDER[5:]]
+
+
+def test_a_failure_stops_only_what_builds_on_it(project, fake_jobs):
+    asked = fake_jobs(failing="gender-seed0-04_kd")
+    workflow = Workflow("demo", experiments=("gender", "age"), cores=4)
+    said: list[str] = []
+    with pytest.raises(OcckdError, match=r"1 of 15 notebooks failed; 04_kd gender .* luck"):
+        workflow.run(said.append)
+    assert "age-09_mcnemar" in asked()
+    assert not {"gender-seed0-06_fusion", "10_results"} & set(asked())
+    assert sum("FAILED" in line for line in said) == 1
+
+    asked = fake_jobs()
+    workflow.run(said.append)
+    assert [n.split("-")[-1] for n in asked()] == ["04_kd", "06_fusion", "09_mcnemar", "10_results"]
+
+
+def test_only_one_run_of_a_recipe_at_a_time(project, fake_jobs):
+    fake_jobs()
+    workflow = Workflow("demo", experiments=("gender",))
+    with workflow._alone(), pytest.raises(OcckdError, match="by another process"):
+        Workflow("demo", experiments=("gender",)).run()
+
+
+def test_a_recipe_file_is_passed_on_by_its_full_path(project, monkeypatch):
+    (project / "mine.yaml").write_text(
+        (REPOSITORY / "occkd_lib/recipes/demo.yaml").read_text().replace("name: demo", "name: mine")
+    )
+    monkeypatch.chdir(project)
+    workflow = Workflow("mine.yaml")
+    assert workflow.recipe == str(project / "mine.yaml")
+    assert workflow.folder == project / "outputs" / "mine"
+    assert len(workflow.plan()) == 22
+
+
+@pytest.mark.parametrize(("gpus", "cores", "threads"), [(0, 4, 1), (2, 8, 1)])
+def test_threads_of_the_demo(project, monkeypatch, gpus, cores, threads):
+    monkeypatch.setattr("occkd_lib.workflow.visible_gpus", lambda: dict.fromkeys("ab"[:gpus], ""))
+    workflow = Workflow("demo", cores=cores)
+    assert (workflow.threads, workflow.gpus) == (threads, gpus)
+
+
+def test_mistakes_are_told_before_anything_starts(project, monkeypatch):
+    with pytest.raises(OcckdError, match="no recipe 'nix'"):
+        Workflow("nix")
+    with pytest.raises(OcckdError, match="no experiment 'nix'; it has: expression, gender, age"):
+        Workflow("demo", experiments=("nix",))
+    monkeypatch.setenv("OCCKD_ROOT", str(project / "notebooks"))
+    with pytest.raises(OcckdError, match="inside the project's checkout"):
+        Workflow("demo")
+
+
+def test_missing_data_are_told_before_anything_starts(project, monkeypatch):
+    text = (REPOSITORY / "occkd_lib/recipes/demo.yaml").read_text()
+    utkface = text.replace("task: age,", "task: age,").replace(
+        "  age:\n", "  age:\n    data: {name: utkface, faces: null}\n"
+    )
+    (project / "real.yaml").write_text(utkface)
+    monkeypatch.setenv("OCCKD_DATA", str(project / "nothing"))
+    workflow = Workflow(str(project / "real.yaml"), cores=6)
+    assert workflow.threads == 6
+    with pytest.raises(OcckdError, match="UTKFace.* is missing"):
+        workflow.check_data()
+    Workflow(str(project / "real.yaml"), experiments=("gender",)).check_data()
+
+
+def test_small_helpers(tmp_path):
+    assert clock(3723) == "1:02:03"
+    (tmp_path / "log").write_text("one\nocckd: the reason\n\n")
+    assert last_line(tmp_path / "log") == "the reason"
+    assert last_line(tmp_path / "none") == "it left no log"

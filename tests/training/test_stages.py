@@ -1,0 +1,169 @@
+"""Whole stages at toy size: caching, resuming, failing."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from occkd_lib.errors import OcckdError
+from occkd_lib.runs import Run
+from occkd_lib.tasks import TASKS
+from occkd_lib.training import stages
+from occkd_lib.training.batches import Batches
+from occkd_lib.training.device import Compute
+from occkd_lib.training.predict import FrozenTeacher
+from occkd_lib.training.stages import STAGES, new_model, run_stage
+from occkd_lib.training.views import Views
+from tests.training.conftest import tiny_recipe
+
+
+def silent(_: str) -> None:
+    """Progress nobody reads."""
+
+
+@pytest.mark.parametrize("experiment", ["expression", "gender", "age"])
+def test_every_stage_leaves_a_complete_run(outputs, tiny, experiment):
+    for stage in STAGES:
+        run = run_stage(tiny, experiment, 0, stage, say=silent)
+        assert run.done
+        table = run.predictions
+        assert set(table.split) == {"val", "test"}
+        assert not table.isna().any().any()
+    visible = tiny.experiment(experiment).visible
+    teacher = Run(outputs / "tiny" / experiment / "seed0" / "teacher")
+    assert set(teacher.predictions.visible) == {"full", "lower", "upper"}
+    assert teacher.status["n"] == {"train": 72, "val": 24, "test": 24}
+    assert len(teacher.history) == 2
+    assert set(run.predictions.visible) == {visible}
+    assert set(run.predictions.method) == {
+        "standard+triplet", "standard_svm", "triplet_svm", "control_svm",
+    }  # fmt: skip
+    assert run.status["config"]["parents"].keys() == {"standard", "triplet", "control"}
+
+
+def test_same_seed_same_predictions_other_seed_others(tmp_path, monkeypatch, tiny):
+    tables = []
+    for name, seed in (("a", 0), ("b", 0), ("c", 1)):
+        monkeypatch.setenv("OCCKD_OUTPUTS", str(tmp_path / name))
+        tables.append(run_stage(tiny, "expression", seed, "triplet", say=silent).predictions)
+    pd.testing.assert_frame_equal(tables[0], tables[1])
+    assert not np.allclose(tables[0].score_0, tables[2].score_0)
+
+
+def test_a_done_stage_is_not_run_again_and_its_folder_is_guarded(outputs, tiny):
+    run = run_stage(tiny, "gender", 0, "teacher", say=silent)
+    stamp = (run.folder / "model.safetensors").stat().st_mtime_ns
+    said: list[str] = []
+    run_stage(tiny, "gender", 0, "teacher", say=said.append)
+    assert (run.folder / "model.safetensors").stat().st_mtime_ns == stamp
+    assert said == []
+    other = tiny_recipe(stages={"teacher": {"lr": 0.5}})
+    with pytest.raises(OcckdError, match="settings.lr"):
+        run_stage(other, "gender", 0, "teacher", say=silent)
+    assert (run.folder / "model.safetensors").stat().st_mtime_ns == stamp
+
+
+def test_changing_a_late_stage_keeps_the_early_ones(outputs, tiny):
+    run_stage(tiny, "gender", 0, "student_upper", say=silent)
+    other = tiny_recipe(stages={"triplet": {"alpha": 0.4}})
+    said: list[str] = []
+    run_stage(other, "gender", 0, "triplet", say=said.append)
+    assert all(line.startswith("triplet") for line in said)
+
+
+def test_cached_teacher_equals_live_teacher(tiny):
+    experiment = tiny.experiment("expression")
+    faces = stages.faces_of(experiment.data, "expression").split("train")
+    torch.manual_seed(0)
+    model = new_model(experiment)
+    compute = Compute.best("fp32")
+    views = Views(faces, model.input_spec, compute.device)
+    cached = FrozenTeacher(model.to(compute.device), views, compute=compute, live=False)
+    live = FrozenTeacher(model, views, compute=compute, live=True)
+    for batch in Batches(views, batch_size=16, seed=0).epoch(0):
+        for a, b in zip(cached.of(batch), live.of(batch), strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
+
+
+def test_a_shifted_teacher_runs_live(outputs):
+    recipe = tiny_recipe(shift=2)
+    assert run_stage(recipe, "gender", 0, "standard", say=silent).done
+
+
+def test_a_loss_that_is_no_number_stops_the_stage_and_says_where(outputs, tiny, monkeypatch):
+    teacher = run_stage(tiny, "gender", 0, "teacher", say=silent)
+    stamp = (teacher.folder / "model.safetensors").stat().st_mtime_ns
+    with pytest.raises(OcckdError, match=r"student_upper: the loss became nan at epoch 1, step 1"):
+        with monkeypatch.context() as patch:
+            patch.setattr(stages, "load_model", broken_model)
+            run_stage(tiny, "gender", 0, "student_upper", say=silent)
+    status = Run(teacher.folder.parent / "student_upper").status
+    assert status["state"] == "failed"
+    assert "nan" in status["error"]
+    assert (teacher.folder / "model.safetensors").stat().st_mtime_ns == stamp
+    assert run_stage(tiny, "gender", 0, "student_upper", say=silent).done, "and can be run again"
+
+
+def broken_model(experiment, run):
+    model = new_model(experiment)
+    torch.nn.init.constant_(model.head.bias, float("nan"))
+    return model
+
+
+def test_age_starts_at_the_mean_age(outputs):
+    recipe = tiny_recipe(stages={"teacher": {"lr": 1e-9, "epochs": 1}})
+    run = run_stage(recipe, "age", 0, "teacher", say=silent)
+    faces = stages.faces_of(recipe.experiment("age").data, "age")
+    mean = float(faces.split("train").targets.mean())
+    assert abs(run.predictions.prediction.mean() - mean) < 5
+    assert TASKS["age"].outputs == 1
+
+
+def test_unknown_stage(tiny):
+    with pytest.raises(OcckdError, match="teacher, student_lower"):
+        run_stage(tiny, "gender", 0, "graduation")
+
+
+KILL = """
+import os, signal, sys
+sys.path.insert(0, {root!r})
+from occkd_lib.runs import Run
+from occkd_lib.training.stages import run_stage
+from tests.training.conftest import tiny_recipe
+
+save, calls = Run.save_tensors, []
+def save_or_die(self, name, *rest):
+    save(self, name, *rest)
+    calls.append((self.folder.name, name))
+    if calls[-1] == ("{stage}", "checkpoint"):
+        os.kill(os.getpid(), signal.SIGKILL)
+Run.save_tensors = save_or_die
+run_stage(tiny_recipe(), "expression", 0, "{stage}", say=lambda line: None)
+"""
+
+
+@pytest.mark.parametrize("stage", ["teacher", "triplet"])
+def test_a_killed_stage_ends_where_an_undisturbed_one_ends(tmp_path, monkeypatch, tiny, stage):
+    monkeypatch.setenv("OCCKD_OUTPUTS", str(tmp_path / "undisturbed"))
+    expected = run_stage(tiny, "expression", 0, stage, say=silent)
+    monkeypatch.setenv("OCCKD_OUTPUTS", str(tmp_path / "killed"))
+    root = str(Path(__file__).parents[2])
+    code = textwrap.dedent(KILL).format(root=root, stage=stage)
+    killed = subprocess.run([sys.executable, "-c", code], env=dict(os.environ))
+    assert killed.returncode == -signal.SIGKILL
+    folder = tmp_path / "killed" / "tiny" / "expression" / "seed0" / stage
+    assert Run(folder).status["state"] == "running"
+    said: list[str] = []
+    resumed = run_stage(tiny, "expression", 0, stage, say=said.append)
+    assert [line.split("  ")[0] for line in said] == [f"{stage} epoch 2/2"], "epoch 1 is kept"
+    pd.testing.assert_frame_equal(resumed.predictions, expected.predictions)
+    pd.testing.assert_frame_equal(
+        resumed.history.drop(columns="seconds"), expected.history.drop(columns="seconds")
+    )
