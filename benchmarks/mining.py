@@ -19,7 +19,8 @@ import torch
 from torch import Tensor
 
 from occkd_lib.mining import Triplets, mine_hard_triplets
-from occkd_lib.runs import environment, peak_memory_mib, write_json
+from occkd_lib.project import write_json
+from occkd_lib.runs import environment, peak_memory_mib
 
 # faces per class: FER+ training set under majority labels; AffectNet with at most 15,000 per class
 FERPLUS = (8733, 7284, 3136, 3022, 2098, 116, 536, 120)

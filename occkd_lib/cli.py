@@ -129,13 +129,13 @@ def nb(
 def results(
     recipe: RecipeName,
     reference: Annotated[
-        bool, typer.Option(help="Also write outputs/reference/, which git keeps.")
+        bool, typer.Option("--reference", help="Into outputs/reference/, which git keeps.")
     ] = False,
 ) -> None:
-    """Write the tables and figures of a recipe, beside the published values."""
+    """Write the tables and figures of a recipe's finished runs, beside the published values."""
     from occkd_lib.report import write_results
 
-    print(shown(write_results(recipe)))
+    print(shown(write_results(recipe, reference=reference) / "index.html"))
 
 
 @app.command()

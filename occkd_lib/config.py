@@ -150,7 +150,9 @@ class Recipe(Settings):
 def builtin_recipes() -> list[str]:
     """Names of the recipes that come with the library."""
     folder = resources.files("occkd_lib") / "recipes"
-    return sorted(p.name.removesuffix(".yaml") for p in folder.iterdir() if p.name.endswith(".yaml"))
+    return sorted(
+        p.name.removesuffix(".yaml") for p in folder.iterdir() if p.name.endswith(".yaml")
+    )
 
 
 def load_recipe(recipe: str | Path) -> Recipe:

@@ -140,9 +140,7 @@ def draw_pools(
     return positive_pool, negative_pool
 
 
-def draw_stratified(
-    stratum: Tensor, fraction: float, generator: torch.Generator | None
-) -> Tensor:
+def draw_stratified(stratum: Tensor, fraction: float, generator: torch.Generator | None) -> Tensor:
     """Sorted indices of about ``fraction`` of every stratum, at least one of each."""
     shuffled = torch.randperm(len(stratum), generator=generator).to(stratum.device)
     drawn = []

@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -41,9 +42,9 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
 
     Raises OcckdError when the disk is full or the folder cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         write(aside)
         with open(aside, "rb+") as handle:
             os.fsync(handle.fileno())
@@ -53,7 +54,8 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
         message = f"cannot write {path}: {error}; {kept}; free space and run again"
         raise OcckdError(message) from error
     finally:
-        aside.unlink(missing_ok=True)
+        if aside.exists():
+            aside.unlink()
 
 
 def write_json(path: Path, content: Any) -> None:
@@ -61,6 +63,7 @@ def write_json(path: Path, content: Any) -> None:
     write_atomically(path, lambda aside: aside.write_text(text + "\n"))
 
 
+@cache
 def library_hash() -> str:
     """Hash of the library's source, so that a result names the code that made it."""
     folder = Path(occkd_lib.__file__).parent
@@ -70,6 +73,7 @@ def library_hash() -> str:
     return digest.hexdigest()[:16]
 
 
+@cache
 def git_commit() -> str | None:
     """Commit of the checkout ('+' when there are uncommitted changes), None outside git."""
     try:

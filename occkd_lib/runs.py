@@ -15,13 +15,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import platform
 import resource
-import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,79 +28,24 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-import occkd_lib
 from occkd_lib.errors import OcckdError
-
-
-def project_root() -> Path:
-    """The checkout: $OCCKD_ROOT, or the nearest parent with notebooks/ and pyproject.toml, or here."""
-    if "OCCKD_ROOT" in os.environ:
-        return Path(os.environ["OCCKD_ROOT"]).resolve()
-    here = Path.cwd()
-    for folder in (here, *here.parents):
-        if (folder / "notebooks").is_dir() and (folder / "pyproject.toml").is_file():
-            return folder
-    return here
-
-
-def outputs_root() -> Path:
-    """Where runs go: $OCCKD_OUTPUTS, else <project>/outputs."""
-    chosen = os.environ.get("OCCKD_OUTPUTS")
-    return Path(chosen).resolve() if chosen else project_root() / "outputs"
+from occkd_lib.project import (
+    git_commit,
+    library_hash,
+    outputs_root,
+    write_atomically,
+    write_json,
+)
 
 
 def run_folder(recipe: str, experiment: str, seed: int, stage: str) -> Path:
     return outputs_root() / recipe / experiment / f"seed{seed}" / stage
 
 
-def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
-    """``write(temporary)``, then rename; the old file survives any failure.
-
-    Raises OcckdError when the disk is full or the folder cannot be written.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        write(aside)
-        with open(aside, "rb+") as handle:
-            os.fsync(handle.fileno())
-        os.replace(aside, path)
-    except (OSError, SafetensorError) as error:
-        kept = "the previous version is untouched" if path.exists() else "nothing was replaced"
-        raise OcckdError(f"cannot write {path}: {error}; {kept}; free space and run again") from error
-    finally:
-        aside.unlink(missing_ok=True)
-
-
-def write_json(path: Path, content: Any) -> None:
-    text = json.dumps(content, indent=1, sort_keys=True, default=str)
-    write_atomically(path, lambda aside: aside.write_text(text + "\n"))
-
-
 def fingerprint(content: Any) -> str:
     """Hash of a JSON-able value, independent of key order."""
     text = json.dumps(content, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def library_hash() -> str:
-    """Hash of the library's source, so that a result names the code that made it."""
-    folder = Path(occkd_lib.__file__).parent
-    digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*.py")):
-        digest.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-def git_commit() -> str | None:
-    """Commit of the checkout ('+' when there are uncommitted changes), None outside git."""
-    try:
-        git = ["git", "-C", str(project_root())]
-        head = subprocess.run([*git, "rev-parse", "HEAD"], capture_output=True, text=True)
-        dirty = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True)
-    except OSError:
-        return None
-    return head.stdout.strip() + ("+" if dirty.stdout else "") if head.returncode == 0 else None
 
 
 def environment() -> dict[str, Any]:
@@ -114,7 +56,9 @@ def environment() -> dict[str, Any]:
         "library_hash": library_hash(),
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "device": torch.cuda.get_device_name() if cuda else f"cpu, {torch.get_num_threads()} threads",
+        "device": torch.cuda.get_device_name()
+        if cuda
+        else f"cpu, {torch.get_num_threads()} threads",
     }
 
 
@@ -129,7 +73,7 @@ def peak_memory_mib() -> dict[str, int]:
 
 
 class Run:
-    """A stage's folder. ``Run.open`` creates it or goes on with it; ``status`` says how far it is."""
+    """A stage's folder. ``Run.open`` creates it or goes on with it; ``status`` tells its state."""
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
@@ -194,7 +138,7 @@ class Run:
             pass
 
     def finish(self, **facts: Any) -> None:
-        """Mark the run as done, with what was learnt on the way (n, epochs, selected epoch ...)."""
+        """Mark the run as done, with what was learnt on the way (n, selected epoch ...)."""
         spent = self._known().get("wall_seconds_before", 0.0) + self.seconds
         self._write_status(
             state="done", wall_seconds=round(spent, 1), peak_memory_mib=peak_memory_mib(), **facts
@@ -208,7 +152,9 @@ class Run:
 
     # --- what a stage leaves behind -------------------------------------------------------
 
-    def save_tensors(self, name: str, tensors: dict[str, Tensor], facts: dict | None = None) -> None:
+    def save_tensors(
+        self, name: str, tensors: dict[str, Tensor], facts: dict | None = None
+    ) -> None:
         """Write ``<name>.safetensors``; ``facts`` (JSON-able) travel in the same file."""
         plain = {k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}
         header = {"facts": json.dumps(facts or {})}

@@ -110,8 +110,13 @@ class Workflow:
 
     def results(self) -> dict[str, Path]:
         """What a finished run leaves to look at."""
-        notebooks = self.folder / "notebooks"
-        return {"results": notebooks / "10_results.ipynb", "executed notebooks": notebooks}
+        places = {
+            "results": self.folder / "results" / "index.html",
+            "results chapter": self.folder / "notebooks" / "10_results.ipynb",
+            "all notebooks": self.folder / "notebooks",
+            "logs": self.folder / "logs",
+        }
+        return {what: where for what, where in places.items() if where.exists()}
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""Every test writes its runs to a folder of its own and never sees a developer's data by accident."""
+"""Every test writes its runs to a folder of its own."""
 
 from __future__ import annotations
 

@@ -14,6 +14,7 @@ def loop(student, teacher, targets, triplets, gap):
     """Eq. 6 and 7, literally: one anchor at a time, over the same pools."""
     positive, negative = [], []
     for a in range(len(targets)):
+
         def belongs(j, a=a):
             if gap is None:
                 return targets[a] == targets[j]
@@ -50,9 +51,7 @@ def test_equals_the_loop_for_labels(seed, n, classes, fraction):
     student, teacher = embeddings(seed, n)
     targets = torch.randint(0, classes, (n,), generator=generator)
     targets[:2] = torch.tensor([0, 1])
-    triplets = mine_hard_triplets(
-        student, teacher, targets, fraction=fraction, generator=generator
-    )
+    triplets = mine_hard_triplets(student, teacher, targets, fraction=fraction, generator=generator)
     check_valid(triplets, targets)
     positive, negative = loop(student, teacher, targets, triplets, None)
     assert torch.equal(triplets.positive, positive)

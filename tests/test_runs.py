@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from occkd_lib.errors import OcckdError
-from occkd_lib.runs import Run, write_atomically
+from occkd_lib.project import write_atomically
+from occkd_lib.runs import Run
 
 CONFIG = {"lr": 0.1, "stage": "teacher", "data": {"name": "synthetic"}}
 

@@ -28,7 +28,8 @@ from rich.progress import Progress
 from torch import Tensor
 
 from occkd_lib.errors import OcckdError
-from occkd_lib.runs import fingerprint, outputs_root, write_atomically
+from occkd_lib.project import outputs_root, write_atomically
+from occkd_lib.runs import fingerprint
 
 FORMAT = 1  # of the two files; a new number leaves the old ones unread
 CHUNK = 64  # images a thread decodes at a time

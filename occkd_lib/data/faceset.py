@@ -52,6 +52,11 @@ class FaceSet:
     def __len__(self) -> int:
         return len(self.images)
 
+    @property
+    def rule(self) -> str | None:
+        """The label rule's name alone, without the note on where the votes came from."""
+        return self.label_rule and self.label_rule.split(" ")[0]
+
     def split(self, name: str) -> FaceSet:
         """The faces of one split ("train", "val" or "test"), in their order."""
         if name not in SPLITS:
@@ -76,7 +81,9 @@ class FaceSet:
     def fingerprint(self) -> str:
         """A hash of ids, splits, targets and 256 of the images: proof of which faces were used."""
         digest = hashlib.sha256(f"{self.name}|{self.task}|{self.label_rule}".encode())
-        digest.update("\n".join(f"{i}|{s}" for i, s in zip(self.ids, self.splits)).encode())
+        digest.update(
+            "\n".join(f"{i}|{s}" for i, s in zip(self.ids, self.splits, strict=True)).encode()
+        )
         digest.update(self.targets.numpy().tobytes())
         sample = np.linspace(0, len(self) - 1, min(256, len(self))).astype(int)
         digest.update(self.images[torch.from_numpy(sample)].numpy().tobytes())

@@ -13,7 +13,7 @@ from occkd_lib.data import ferplus, utkface
 from occkd_lib.data.faceset import FaceSet
 from occkd_lib.data.synthetic import draw_faces
 from occkd_lib.errors import OcckdError
-from occkd_lib.runs import project_root
+from occkd_lib.project import project_root
 
 BUILT_IN_FACES = 3000
 

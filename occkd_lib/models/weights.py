@@ -24,7 +24,7 @@ from occkd_lib.models.matconvnet import LRN, read_matconvnet
 from occkd_lib.models.rgb import IMAGENET_MEAN, IMAGENET_STD, NO_SCALING
 from occkd_lib.models.vgg_f import VggF
 from occkd_lib.models.vgg_face import BLOCKS
-from occkd_lib.runs import project_root
+from occkd_lib.project import project_root
 
 SUFFIXES = (".safetensors", ".mat", ".pth", ".pt")
 KERAS_BGR_MEAN = (103.939, 116.779, 123.68)

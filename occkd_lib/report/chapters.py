@@ -21,7 +21,7 @@ from occkd_lib.runs import Run
 from occkd_lib.tasks import TASKS
 from occkd_lib.training.device import Compute
 from occkd_lib.training.predict import predict
-from occkd_lib.training.stages import load_model
+from occkd_lib.training.networks import load_model
 from occkd_lib.training.views import Views
 
 
@@ -102,16 +102,14 @@ def contact_sheet(faces: FaceSet, *, each: int = 8) -> Figure:
     return figures.image_grid(images, captions, columns=each, size=0.8)
 
 
-def shares(faces: FaceSet) -> Figure:
-    """Per cent of each split that every class or age band makes up."""
-    group, titles = groups(faces)
-    table = pd.crosstab(pd.Categorical.from_codes(group, titles), faces.splits, normalize="columns")
+def shares(counts: pd.DataFrame) -> Figure:
+    """Per cent of each split that every class or age band makes up; counts: ``check(...).counts``."""
+    table = 100 * counts[list(SPLITS)] / counts[list(SPLITS)].sum()
     with figures.canvas(figsize=(figures.WIDTH, 2.8)) as (figure, axes):
-        (100 * table[list(SPLITS)]).plot.bar(
-            ax=axes[0, 0], width=0.8, rot=0, color=figures.PALETTE[:3], legend=False
-        )
-        axes[0, 0].set(xlabel="", ylabel="% of the split")
-        axes[0, 0].tick_params(axis="x", length=0)
+        ax = axes[0, 0]
+        table.plot.bar(ax=ax, width=0.8, rot=0, color=figures.PALETTE[:3], legend=False)
+        ax.set(xlabel="", ylabel="% of the split")
+        ax.tick_params(axis="x", length=0)
         figure.legend(loc="outside upper right", ncols=3)
     return figure
 
@@ -152,13 +150,17 @@ def by_group(table: pd.DataFrame, methods: Sequence[str], classes: Sequence[str]
         recalls = {name: per_class_recall(target, table[name].to_numpy()) for name in methods}
         return figures.recall_bars(recalls, classes, counts=counts)
     band, titles = age_bands(target)
+    present, sizes = np.unique(band, return_counts=True)
     errors = table[list(methods)].sub(table["target"], axis=0).abs().groupby(band)
-    means, sizes = errors.mean(), errors.size()
+    means = errors.mean()
     with figures.canvas(figsize=(figures.WIDTH, 3.2)) as (figure, axes):
         ax = axes[0, 0]
         colors = figures.PALETTE[: len(methods)]
         means.plot.bar(ax=ax, width=0.8, rot=0, color=colors, legend=False)
-        ax.set_xticks(range(len(means)), [f"{titles[b]}\n({n:,})" for b, n in sizes.items()])
+        ax.set_xticks(
+            range(len(means)),
+            [f"{titles[b]}\n({n:,})" for b, n in zip(present, sizes, strict=True)],
+        )
         ax.set(xlabel="age (faces)", ylabel="mean absolute error, years")
         ax.tick_params(axis="x", length=0)
         figure.legend(loc="outside upper right", ncols=min(3, len(methods)))
@@ -171,4 +173,8 @@ def variant(book: Recipe, experiment: str, name: str, change: dict) -> Recipe:
     change: what differs, as in a recipe file: ``{"stages": {"student": {"epochs": 10}}}``.
     """
     changed = merge(book.experiment(experiment).model_dump(mode="json"), change)
-    return Recipe(name=f"{book.name}_{name}", description=name, experiments={experiment: changed})
+    return Recipe(
+        name=f"{book.name}_{name}",
+        description=f"{book.name} with {change}",
+        experiments={experiment: Experiment.model_validate(changed)},
+    )

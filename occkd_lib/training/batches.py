@@ -45,7 +45,7 @@ class Batches:
         faces, device = views.faces, views.device
         self.targets = faces.targets.to(device)
         self.soft = None if faces.soft_targets is None else faces.soft_targets.to(device)
-        self.sample_labels = faces.label_rule == "probability"
+        self.sample_labels = faces.rule == "probability"
 
     def __len__(self) -> int:
         """Batches an epoch; a last batch of one face is left out (batch norm needs two)."""

@@ -73,9 +73,7 @@ class StandardObjective(TaskObjective):
                 seen.output, known.output, s.tau, tau_squared=s.tau_squared
             )
         else:
-            distillation = hint_loss(
-                seen.embedding, known.embedding, reduction=s.hint_reduction
-            )
+            distillation = hint_loss(seen.embedding, known.embedding, reduction=s.hint_reduction)
         task = task_loss(self.task, self.label_rule, seen.output, batch)
         return blend(task, distillation, s.lam)
 
@@ -122,15 +120,19 @@ class TripletObjective(TaskObjective):
     def __call__(self, student: FaceNet, batch: Batch) -> Tensor:
         assert self.triplets is not None, "start_epoch() mines the triplets first"
         s = self.settings
-        positive = self.teacher.embedding[
-            batch.flipped.long(), self.triplets.positive[batch.index]
+        positive = self.teacher.embedding[batch.flipped.long(), self.triplets.positive[batch.index]]
+        hidden = [
+            batch.inputs(self.visible),
+            batch.inputs(self.visible, self.triplets.negative[batch.index]),
         ]
-        hidden = [batch.inputs(self.visible), batch.inputs(self.visible, self.triplets.negative[batch.index])]
         both = student(torch.cat(hidden))
         anchor, negative = both.embedding.chunk(2)
         distillation = triplet_kd_loss(
-            self.embedded(anchor), self.embedded(positive), self.embedded(negative),
-            alpha=s.alpha, squared=s.squared,
+            self.embedded(anchor),
+            self.embedded(positive),
+            self.embedded(negative),
+            alpha=s.alpha,
+            squared=s.squared,
         )
         task = task_loss(self.task, self.label_rule, both.output[: len(anchor)], batch)
         return blend(task, distillation, s.lam, keep_task_weight=s.keep_task_weight)

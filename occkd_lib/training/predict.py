@@ -47,7 +47,7 @@ class FrozenTeacher:
 
     @torch.no_grad()
     def of(self, batch) -> Prediction:
-        """The teacher's view of the batch's faces, unhidden, with the batch's flips (and shifts)."""
+        """The teacher's view of the batch's faces, unhidden, flipped and shifted alike."""
         if self.live:
             with self.compute.autocast():
                 prediction = self.teacher(batch.inputs("full"))

@@ -14,21 +14,20 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import torch
 
 from occkd_lib.config import DataSettings, Experiment, Recipe
 from occkd_lib.data import FaceSet, load_faces
 from occkd_lib.errors import OcckdError
 from occkd_lib.evaluation import METRICS
-from occkd_lib.fusion import fit_fusion
-from occkd_lib.models import build_model
 from occkd_lib.models.base import FaceNet, parameter_count
-from occkd_lib.runs import Run, run_folder, write_json
+from occkd_lib.runs import Run, run_folder
 from occkd_lib.tasks import TASKS
 from occkd_lib.training.batches import Batches
+from occkd_lib.training.device import Compute
 from occkd_lib.training.fit import fit
+from occkd_lib.training.fuse import fuse
+from occkd_lib.training.networks import load_model, new_model
 from occkd_lib.training.objectives import (
     Objective,
     StandardObjective,
@@ -36,7 +35,7 @@ from occkd_lib.training.objectives import (
     TripletObjective,
 )
 from occkd_lib.training.predict import FrozenTeacher, predict
-from occkd_lib.training.device import Compute
+from occkd_lib.training.predictions import prediction_table, save_predictions
 from occkd_lib.training.views import Views
 
 STAGES = ("teacher", "student_lower", "student_upper", "control", "standard", "triplet", "fusion")
@@ -115,7 +114,9 @@ def protocol(
 ) -> dict[str, Any]:
     """All that determines a stage's result; its hash is the run's fingerprint."""
     kind = "student" if stage.startswith("student") else stage
-    shared = experiment.model_dump(mode="json", exclude={"stages", "fusion", "seeds", "both_halves"})
+    shared = experiment.model_dump(
+        mode="json", exclude={"stages", "fusion", "seeds", "both_halves"}
+    )
     settings = experiment.fusion if stage == "fusion" else getattr(experiment.stages, kind)
     return {
         "recipe": recipe.name,
@@ -127,35 +128,6 @@ def protocol(
         "faces": faces.fingerprint(),
         "parents": {parent: run.fingerprint for parent, run in parents.items()},
     }
-
-
-def new_model(experiment: Experiment) -> FaceNet:
-    """The experiment's network, freshly initialised (or with its pretrained weights)."""
-    net = experiment.network
-    return build_model(
-        net.name,
-        TASKS[experiment.task].outputs,
-        input_size=net.input_size,
-        channels=net.channels,
-        width=net.width,
-        dropout=net.dropout,
-        init=net.init,
-    )
-
-
-def load_model(experiment: Experiment, run: Run) -> FaceNet:
-    """The trained network of a finished run, on the CPU, in eval mode."""
-    loaded = run.load_tensors("model")
-    if loaded is None:
-        raise OcckdError(f"{run.folder} has no model.safetensors: run its stage first")
-    net = experiment.network.model_copy(update={"init": "random"})
-    model = new_model(experiment.model_copy(update={"network": net}))
-    try:
-        model.load_state_dict(loaded[0])
-    except RuntimeError as error:
-        reason = str(error).splitlines()[1].strip()
-        raise OcckdError(f"{run.folder}/model.safetensors does not fit: {reason}") from None
-    return model.eval()
 
 
 def train(
@@ -182,9 +154,11 @@ def train(
         if task.name == "age":  # start at the mean age, not at birth
             torch.nn.init.constant_(model.head.bias, float(train_faces.targets.float().mean()))
     else:  # a student starts from its teacher, a distilled student from its student
-        start = parents["teacher"] if stage.startswith("student") else parents[
-            f"student_{experiment.visible}"
-        ]
+        start = (
+            parents["teacher"]
+            if stage.startswith("student")
+            else parents[f"student_{experiment.visible}"]
+        )
         model = load_model(experiment, start)
     model = model.to(compute.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
@@ -210,13 +184,13 @@ def train(
             live=experiment.shift > 0,
         )
         if stage == "standard":
-            objective = StandardObjective(task, visible, faces.label_rule, teacher, settings)
+            objective = StandardObjective(task, visible, faces.rule, teacher, settings)
         else:
             objective = TripletObjective(
-                task, visible, faces.label_rule, teacher, settings, views, compute, stage_seed
+                task, visible, faces.rule, teacher, settings, views, compute, stage_seed
             )
     else:
-        objective = TaskObjective(task, visible, faces.label_rule)
+        objective = TaskObjective(task, visible, faces.rule)
 
     def validate(network: FaceNet) -> float:
         decided = task.decide(predict(network, held_out["val"], visible, compute=compute).output)
@@ -228,95 +202,13 @@ def train(
         validate=validate, compute=compute, seed=stage_seed, say=say,
     )  # fmt: skip
     seen = ("full", "lower", "upper") if stage == "teacher" else (visible,)
-    tables = [
-        prediction_table(views_, split, half, stage, predict(model, views_, half, compute=compute).output, task)
-        for half in seen
-        for split, views_ in held_out.items()
-    ]
-    save_predictions(run, pd.concat(tables, ignore_index=True), task.name)
+    tables = []
+    for half in seen:
+        for looks in held_out.values():
+            output = predict(model, looks, half, compute=compute).output.cpu()
+            decided = task.decide(output).numpy()
+            tables.append(prediction_table(looks.faces, half, stage, decided, output.numpy()))
+    save_predictions(run, tables, task)
     run.save_tensors("model", model.state_dict())
     record = getattr(model, "init_record", None) if stage == "teacher" else None
     return {**facts, "parameters": parameter_count(model), "initialisation": record}
-
-
-def prediction_table(views, split, visible, method, output, task) -> pd.DataFrame:
-    """One row a face: id, split, visible, target, prediction, duplicate_of_train, method, scores."""
-    faces, output = views.faces, output.cpu()
-    table = pd.DataFrame(
-        {
-            "id": faces.ids,
-            "split": split,
-            "visible": visible,
-            "target": faces.targets.numpy(),
-            "prediction": task.decide(output).numpy(),
-            "duplicate_of_train": faces.duplicate_of_train,
-            "method": method,
-        }
-    )
-    for k in range(output.shape[1]):
-        table[f"score_{k}"] = output[:, k].numpy()
-    return table
-
-
-def save_predictions(run: Run, table: pd.DataFrame, task: str) -> None:
-    """predictions.parquet, and what they amount to in metrics.json."""
-    names = ("accuracy", "weighted_accuracy") if task == "expression" else (TASKS[task].metric,)
-    metrics: dict[str, Any] = {}
-    for (method, visible, split), rows in table.groupby(["method", "visible", "split"]):
-        values = {n: float(METRICS[n](rows.target.to_numpy(), rows.prediction.to_numpy())) for n in names}
-        metrics.setdefault(method, {}).setdefault(visible, {})[split] = values
-    run.save_table("predictions.parquet", table)
-    write_json(run.folder / "metrics.json", metrics)
-
-
-def fuse(
-    experiment: Experiment, seed: int, faces: FaceSet, parents: dict[str, Run], run: Run
-) -> dict[str, Any]:
-    """SVM / SVR on concatenated embeddings, and on each part alone (journal, Sec. 4.4, Table 4)."""
-    task, visible = TASKS[experiment.task], experiment.visible
-    compute = Compute.best(experiment.precision)
-    splits = {name: faces.split(name) for name in ("train", "val", "test")}
-    parts: dict[str, dict[str, np.ndarray]] = {}
-    for stage, parent in parents.items():
-        model = load_model(experiment, parent).to(compute.device)
-        parts[stage] = {
-            name: predict(model, Views(part, model.input_spec, compute.device), visible, compute=compute)
-            .embedding.cpu().numpy()
-            for name, part in splits.items()
-        }  # fmt: skip
-    methods = {
-        "standard+triplet": ("standard", "triplet"),
-        "standard_svm": ("standard",),
-        "triplet_svm": ("triplet",),
-        "control_svm": ("control",),
-    }
-    tables, facts = [], {}
-    for method, stages in methods.items():
-        embeddings = {name: [parts[s][name] for s in stages] for name in splits}
-        fusion = fit_fusion(
-            embeddings["train"], splits["train"].targets.numpy(),
-            embeddings["val"], splits["val"].targets.numpy(),
-            task=task.name, seed=seed, **experiment.fusion.model_dump(),
-        )  # fmt: skip
-        facts[method] = {
-            "C": fusion.C, "validation": fusion.validation, "converged": fusion.converged,
-        }  # fmt: skip
-        for name in ("val", "test"):
-            faces_, features = splits[name], embeddings[name]
-            table = pd.DataFrame(
-                {
-                    "id": faces_.ids,
-                    "split": name,
-                    "visible": visible,
-                    "target": faces_.targets.numpy(),
-                    "prediction": fusion.predict(features),
-                    "duplicate_of_train": faces_.duplicate_of_train,
-                    "method": method,
-                }
-            )
-            scores = np.asarray(fusion.scores(features)).reshape(len(faces_), -1)
-            for k in range(scores.shape[1]):
-                table[f"score_{k}"] = scores[:, k].astype(np.float32)
-            tables.append(table)
-    save_predictions(run, pd.concat(tables, ignore_index=True), task.name)
-    return {"fusion": facts}

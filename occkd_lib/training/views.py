@@ -49,7 +49,7 @@ def shift_pixels(pixels: Tensor, offset: Tensor) -> Tensor:
 
 
 class Views:
-    """The faces of a FaceSet as a network may see them: full, lower or upper half, mirrored or not."""
+    """The faces of a FaceSet as a network may see them: full, lower or upper half, or mirrored."""
 
     def __init__(self, faces: FaceSet, spec: InputSpec, device: torch.device) -> None:
         self.faces, self.spec, self.device = faces, spec, device
@@ -75,7 +75,7 @@ class Views:
     def inputs(
         self, visible: str, index: Tensor, flipped: Tensor, offset: Tensor | None = None
     ) -> Tensor:
-        """Normalised float32 B x C x S x S, channels last. flipped: B bool; offset: B x 2 or None."""
+        """Normalised float32 B x C x S x S. flipped: B bool; offset: B x 2 or None."""
         pixels = self.pixels(visible, index)
         pixels = torch.where(flipped[:, None, None, None], pixels.flip(3), pixels)
         if offset is not None:

@@ -61,7 +61,10 @@ def test_hint_matches_numpy(seed, size, reduction):
 
 
 def test_hint_by_hand():
-    student, teacher = torch.tensor([[1.0, 2.0], [0.0, 0.0]]), torch.tensor([[0.0, 4.0], [1.0, 0.0]])
+    student, teacher = (
+        torch.tensor([[1.0, 2.0], [0.0, 0.0]]),
+        torch.tensor([[0.0, 4.0], [1.0, 0.0]]),
+    )
     assert hint_loss(student, teacher).item() == 1.0  # (1 + 2 + 1 + 0) / 4
     assert hint_loss(student, teacher, reduction="sum").item() == 2.0  # (3 + 1) / 2
 

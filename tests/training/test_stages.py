@@ -19,7 +19,8 @@ from occkd_lib.training import stages
 from occkd_lib.training.batches import Batches
 from occkd_lib.training.device import Compute
 from occkd_lib.training.predict import FrozenTeacher
-from occkd_lib.training.stages import STAGES, new_model, run_stage
+from occkd_lib.training.networks import new_model
+from occkd_lib.training.stages import STAGES, run_stage
 from occkd_lib.training.views import Views
 from tests.training.conftest import tiny_recipe
 

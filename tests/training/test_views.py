@@ -58,7 +58,10 @@ def test_an_epoch_depends_on_seed_and_number_alone(faces):
     list(batches.epoch(0))
     again = [(b.index, b.flipped) for b in batches.epoch(4)]
     other = [(b.index, b.flipped) for b in Batches(views, batch_size=8, seed=2).epoch(4)]
-    assert all(torch.equal(a[0], b[0]) and torch.equal(a[1], b[1]) for a, b in zip(first, again, strict=True))
+    assert all(
+        torch.equal(a[0], b[0]) and torch.equal(a[1], b[1])
+        for a, b in zip(first, again, strict=True)
+    )
     assert not all(torch.equal(a[0], b[0]) for a, b in zip(first, other, strict=True))
     assert torch.cat([index for index, _ in first]).sort().values.tolist() == list(range(30))
     assert 0 < torch.cat([flipped for _, flipped in first]).sum() < 30

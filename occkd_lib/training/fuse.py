@@ -1,0 +1,74 @@
+"""The last stage: SVM / SVR on the distilled students' embeddings (journal, Sec. 4.2.4 and 4.4)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from occkd_lib.config import Experiment
+from occkd_lib.data import FaceSet
+from occkd_lib.fusion import fit_fusion
+from occkd_lib.runs import Run
+from occkd_lib.tasks import TASKS
+from occkd_lib.training.device import Compute
+from occkd_lib.training.networks import load_model
+from occkd_lib.training.predict import predict
+from occkd_lib.training.predictions import prediction_table, save_predictions
+from occkd_lib.training.views import Views
+
+# Table 4 and the control that it lacks: method -> the stages whose embeddings are concatenated
+METHODS = {
+    "standard+triplet": ("standard", "triplet"),
+    "standard_svm": ("standard",),
+    "triplet_svm": ("triplet",),
+    "control_svm": ("control",),
+}
+
+
+def fuse(
+    experiment: Experiment, seed: int, faces: FaceSet, parents: dict[str, Run], run: Run
+) -> dict[str, Any]:
+    """Fit every method on train, choose its C on val, save its predictions for val and test."""
+    task, visible = TASKS[experiment.task], experiment.visible
+    splits = {name: faces.split(name) for name in ("train", "val", "test")}
+    embeddings = {
+        stage: embed(experiment, parent, splits, visible) for stage, parent in parents.items()
+    }
+    tables, facts = [], {}
+    for method, stages in METHODS.items():
+        parts = {name: [embeddings[stage][name] for stage in stages] for name in splits}
+        fusion = fit_fusion(
+            parts["train"],
+            splits["train"].targets,
+            parts["val"],
+            splits["val"].targets,
+            task=task.name,
+            seed=seed,
+            **experiment.fusion.model_dump(),
+        )
+        facts[method] = {
+            "C": fusion.C,
+            "validation": fusion.validation,
+            "converged": fusion.converged,
+        }
+        for name in ("val", "test"):
+            decided, scores = fusion.predict(parts[name]), fusion.scores(parts[name])
+            tables.append(prediction_table(splits[name], visible, method, decided, scores))
+    save_predictions(run, tables, task)
+    return {"fusion": facts}
+
+
+def embed(
+    experiment: Experiment, run: Run, splits: dict[str, FaceSet], visible: str
+) -> dict[str, np.ndarray]:
+    """N x D embeddings of every split by the network that ``run`` left behind."""
+    compute = Compute.best(experiment.precision)
+    model = load_model(experiment, run).to(compute.device)
+    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    found = {}
+    for name, faces in splits.items():
+        views = Views(faces, model.input_spec, compute.device)
+        found[name] = predict(model, views, visible, compute=compute).embedding.cpu().numpy()
+    return found

@@ -1,0 +1,39 @@
+"""The network of an experiment: new, or as a finished run left it."""
+
+from __future__ import annotations
+
+from occkd_lib.config import Experiment
+from occkd_lib.errors import OcckdError
+from occkd_lib.models import build_model
+from occkd_lib.models.base import FaceNet
+from occkd_lib.runs import Run
+from occkd_lib.tasks import TASKS
+
+
+def new_model(experiment: Experiment) -> FaceNet:
+    """The experiment's network, freshly initialised (or with its pretrained weights)."""
+    net = experiment.network
+    return build_model(
+        net.name,
+        TASKS[experiment.task].outputs,
+        input_size=net.input_size,
+        channels=net.channels,
+        width=net.width,
+        dropout=net.dropout,
+        init=net.init,
+    )
+
+
+def load_model(experiment: Experiment, run: Run) -> FaceNet:
+    """The trained network of a finished run, on the CPU, in eval mode."""
+    loaded = run.load_tensors("model")
+    if loaded is None:
+        raise OcckdError(f"{run.folder} has no model.safetensors: run its stage first")
+    net = experiment.network.model_copy(update={"init": "random"})
+    model = new_model(experiment.model_copy(update={"network": net}))
+    try:
+        model.load_state_dict(loaded[0])
+    except RuntimeError as error:
+        reason = str(error).splitlines()[1].strip()
+        raise OcckdError(f"{run.folder}/model.safetensors does not fit: {reason}") from None
+    return model.eval()
