@@ -41,7 +41,7 @@ $(READY): pyproject.toml requirements.lock
 	@echo "Setting up .venv, once. On Linux, torch brings several GB of CUDA libraries."
 	@$(UV) --version >/dev/null 2>&1 || { \
 	  $(PYTHON) -m venv .venv && $(BIN)/python -m pip install --quiet uv; }
-	@test -x $(BIN)/python || $(UV) venv --quiet --python $(PYTHON) .venv
+	@test -x $(BIN)/python || $(UV) venv --quiet --allow-existing --python $(PYTHON) .venv
 	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements.lock
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps -e .
 	@touch $@

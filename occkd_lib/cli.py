@@ -8,11 +8,14 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from occkd_lib.errors import OcckdError
+
+if TYPE_CHECKING:
+    from occkd_lib.progress import Job
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -52,6 +55,9 @@ def run(
     seeds: Annotated[
         str | None, typer.Option(help="These seeds, as 0,1,2 or 0-4 (default: the recipe's)")
     ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Also notebooks that are done; training is not redone.")
+    ] = False,
     data: DataFolder = None,
 ) -> None:
     """Execute all notebooks of a recipe that are not done, in order, as parallel as they can be."""
@@ -61,7 +67,7 @@ def run(
 
     use_data(data)
     workflow = Workflow(
-        recipe, tuple(only or ()), parse_seeds(seeds), cores, threads, tuple(snakemake or ())
+        recipe, tuple(only or ()), parse_seeds(seeds), cores, threads, again, snakemake or ()
     )
     workflow.check_data()
     if dry_run:
@@ -205,16 +211,16 @@ def parse_seeds(text: str | None) -> tuple[int, ...]:
     return tuple(dict.fromkeys(seeds))
 
 
-def show_plan(recipe: str, plan: dict) -> None:
+def show_plan(recipe: str, plan: dict[Job, str]) -> None:
     """A table: chapter, experiment, seed, done or to do."""
     from rich.console import Console
     from rich.table import Table
 
-    to_do = list(plan.values()).count(False)
+    to_do = list(plan.values()).count("to do")
     table = Table("chapter", "experiment", "seed", "", title=f"{recipe}: {to_do} notebooks to do")
-    for job, done in plan.items():
+    for job, state in plan.items():
         seed = "" if job.seed is None else str(job.seed)
-        table.add_row(job.chapter, job.experiment or "", seed, "done" if done else "to do")
+        table.add_row(job.chapter, job.experiment or "", seed, state)
     Console().print(table)
 
 

@@ -26,7 +26,7 @@ from occkd_lib.tasks import TASKS
 # time. The iteration limit is scikit-learn's. A class SVM gets there within a few hundred steps;
 # an SVR with a large C may not, which Fusion.converged then says.
 TOLERANCE, MAX_ITERATIONS = 1e-3, 1000
-WORTH_A_PROCESS = 20_000_000  # values to fit, times number of C's
+WORTH_SHARING = 20_000_000  # values to fit, times number of C's
 
 
 @dataclass(frozen=True)
@@ -87,8 +87,7 @@ def fit_fusion(
     train_parts, val_parts: sequences of N x D arrays or tensors (embeddings of one or more
     networks), concatenated feature by feature. targets: N. task: "expression", "gender" or "age".
     epsilon: half-width of the SVR's tube, in years. standardize: zero mean, unit variance per
-    feature, learnt on train. C's are fitted in parallel where that is worth a process; the same
-    seed gives the same result. Raises ValueError for unknown tasks and shapes that do not match.
+    feature, learnt on train. C's are fitted in parallel where that pays; the same seed gives the same result. Raises ValueError for unknown tasks and shapes that do not match.
     """
     if task not in TASKS:
         raise ValueError(f"unknown task {task!r}; one of {', '.join(TASKS)}")
@@ -103,12 +102,15 @@ def fit_fusion(
         train, val = scaler.transform(train), scaler.transform(val)
 
     grid = sorted({float(c) for c in C})
-    worth = train.size * len(grid) > WORTH_A_PROCESS
-    jobs = min(joblib.cpu_count(), len(grid)) if worth else 1
-    with warnings.catch_warnings():  # sent on to the processes; ``converged`` keeps the content
+    jobs = min(joblib.cpu_count(), len(grid)) if train.size * len(grid) > WORTH_SHARING else 1
+    dual = task == "age" or len(train) < train.shape[1]
+    with warnings.catch_warnings():  # ``converged`` keeps what they say
         warnings.simplefilter("ignore", ConvergenceWarning)
-        fits = [delayed(estimator(task, c, epsilon, seed).fit)(train, targets) for c in grid]
-        models = dict(zip(grid, Parallel(n_jobs=jobs)(fits), strict=True))
+        fits = [delayed(estimator(task, c, epsilon, seed, dual).fit)(train, targets) for c in grid]
+        # liblinear works outside the GIL, so threads do; but its dual solvers draw from one random
+        # generator a process, and get processes in order to stay reproducible.
+        pool = Parallel(n_jobs=jobs, prefer="processes" if dual else "threads")
+        models = dict(zip(grid, pool(fits), strict=True))
 
     spec = TASKS[task]
     metric, sign = METRICS[spec.metric], 1 if spec.higher_is_better else -1
@@ -118,9 +120,15 @@ def fit_fusion(
     return Fusion(task, best, validation, converged, models[best], scaler)
 
 
-def estimator(task: str, C: float, epsilon: float, seed: int) -> LinearSVC | LinearSVR:
-    """An unfitted SVM for classes, an SVR for age. Both let dual="auto" pick the solver."""
-    common = {"C": C, "dual": "auto", "tol": TOLERANCE, "max_iter": MAX_ITERATIONS}
+def estimator(
+    task: str, C: float, epsilon: float, seed: int, dual: bool
+) -> LinearSVC | LinearSVR:
+    """An unfitted SVM for classes, or SVR for age.
+
+    dual: which problem liblinear solves. The primal one is the faster when there are more faces
+    than features, but the SVR's loss (absolute, scikit-learn's default) has only the dual.
+    """
+    common = {"C": C, "dual": dual, "tol": TOLERANCE, "max_iter": MAX_ITERATIONS}
     if task == "age":
         return LinearSVR(epsilon=epsilon, random_state=seed, **common)
     return LinearSVC(random_state=seed, **common)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ class Job:
     chapter: str
     experiment: str | None
     seed: int | None
+    output: str = field(default="", compare=False)  # relative to the recipe's output folder
 
     def __str__(self) -> str:
         seed = "" if self.seed is None else f"seed {self.seed}"
@@ -32,7 +33,8 @@ class Job:
         """The job that a record of Snakemake's log is about."""
         seed = record.wildcards.get("seed")
         experiment = record.wildcards.get("experiment")
-        return cls(record.rule_name, experiment, None if seed is None else int(seed))
+        seed = None if seed is None else int(seed)
+        return cls(record.rule_name, experiment, seed, record.output[0])
 
 
 class Listener(logging.Handler):

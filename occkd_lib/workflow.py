@@ -21,7 +21,9 @@ from occkd_lib.config import Recipe, builtin_recipes, load_recipe
 from occkd_lib.devices import visible_gpus
 from occkd_lib.errors import OcckdError
 from occkd_lib.progress import Job, Listener, Narrator, Say
-from occkd_lib.project import outputs_root, project_root
+from occkd_lib.project import library_hash, outputs_root, project_root
+
+TO_DO, DONE, OLD = "to do", "done", "done by another version of the library"
 
 
 @dataclass
@@ -31,7 +33,8 @@ class Workflow:
     recipe: name or file. experiments, seeds: run these instead of all (seeds may be new ones).
     cores: of this machine, all by default. threads: per training job; by default 1 where all
     faces are built in (many short jobs side by side are faster), else an equal share of the cores
-    for every GPU, or all cores for one job at a time. extra: further arguments for Snakemake,
+    for every GPU, or all cores for one job at a time. again: execute what is done, too (training
+    stages that are done stay done). extra: further arguments for Snakemake,
     such as ``--executor slurm --jobs 20``.
     """
 
@@ -40,6 +43,7 @@ class Workflow:
     seeds: tuple[int, ...] = ()
     cores: int | None = None
     threads: int | None = None
+    again: bool = False
     extra: Sequence[str] = ()
     content: Recipe = field(init=False)
     file: Path = field(init=False)
@@ -60,6 +64,7 @@ class Workflow:
                 f"no {self.snakefile}: run occkd inside the project's checkout, or set OCCKD_ROOT"
             )
         self.folder = outputs_root() / self.content.name
+        self._again = ("--forceall",) if self.again else ()
         self.gpus = len(visible_gpus())
         self.cores = self.cores or available_cores()
         if self.threads is None:
@@ -75,17 +80,27 @@ class Workflow:
 
             locate(name)
 
-    def plan(self) -> dict[Job, bool]:
-        """Every job of the recipe in the order of the book, and whether it is done."""
+    def plan(self) -> dict[Job, str]:
+        """Every job of the recipe in the order of the book: TO_DO, DONE or OLD."""
         every, to_do = Listener(), Listener()
         self._snakemake(every, "--dry-run", "--forceall")
-        self._snakemake(to_do, "--dry-run")
+        self._snakemake(to_do, "--dry-run", *self._again)
         order = {name: n for n, name in enumerate([*self.content.experiments, None])}
         jobs = sorted(
             every.jobs.values(),
             key=lambda j: (order[j.experiment], j.chapter >= "09", j.seed or 0, j.chapter),
         )
-        return {job: job not in to_do.jobs.values() for job in jobs}
+        now, waiting = library_hash(), set(to_do.jobs.values())
+        return {j: TO_DO if j in waiting else self._made_by(now, j) for j in jobs}
+
+    def _made_by(self, library: str, job: Job) -> str:
+        """DONE, or OLD if the notebook's status names another version of the library."""
+        status = (self.folder / job.output).with_suffix(".status.json")
+        try:
+            made_by = json.loads(status.read_text())["environment"]["library_hash"]
+        except (OSError, ValueError, KeyError):
+            return OLD
+        return DONE if made_by == library else OLD
 
     def run(self, say: Say = print) -> None:
         """Execute what is not done; ``say`` gets a line whenever a job starts or ends.
@@ -93,19 +108,22 @@ class Workflow:
         Raises OcckdError when a notebook fails; what does not build on it is executed all the
         same. Raises KeyboardInterrupt on Ctrl-C, after ending the jobs.
         """
-        plan = self.plan()
-        to_do = list(plan.values()).count(False)
+        name, plan = self.content.name, list(self.plan().values())
+        to_do, old = plan.count(TO_DO), plan.count(OLD)
+        if old:
+            say(
+                f"{name}: {old} notebooks were made by another version of the library (see --again)"
+            )
         if not to_do:
-            say(f"{self.content.name}: all {len(plan)} notebooks are done")
+            say(f"{name}: all {len(plan)} notebooks are done")
             return
         say(
-            f"{self.content.name}: {to_do} of {len(plan)} notebooks to execute on {self.cores} "
-            f"cores, {self.gpus} GPUs, {self.threads} threads a training job; "
-            f"logs in {self.folder / 'logs'}"
+            f"{name}: {to_do} of {len(plan)} notebooks to execute; cores: {self.cores}, GPUs: "
+            f"{self.gpus}, threads a training job: {self.threads}; logs: {self.folder / 'logs'}"
         )
         listener = Narrator(to_do, self.folder, say)
         with self._alone(), ending_jobs_on_interrupt():
-            self._snakemake(listener)
+            self._snakemake(listener, *self._again)
         listener.check()
 
     def results(self) -> dict[str, Path]:
@@ -148,7 +166,7 @@ class Workflow:
         with contextlib.ExitStack() as stack:
             stack.callback(parent.removeHandler, listener)
             folder = self.folder
-            if mode:  # a dry run prints whatever one asks of it, and should leave nothing behind
+            if "--dry-run" in mode:  # it is never quiet, and should leave nothing behind
                 stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
                 stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
                 if not folder.is_dir():

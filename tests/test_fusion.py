@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.svm import LinearSVC
+from sklearn.utils.parallel import Parallel
 
 from occkd_lib import fusion
 from occkd_lib.evaluation import accuracy
@@ -69,7 +70,7 @@ def overlapping(n, seed):
 def test_c_is_chosen_by_what_validation_says(favourite):
     x, y = overlapping(80, 0)
     val, _ = overlapping(400, 1)
-    options = {"dual": "auto", "tol": fusion.TOLERANCE, "max_iter": fusion.MAX_ITERATIONS}
+    options = {"dual": False, "tol": fusion.TOLERANCE, "max_iter": fusion.MAX_ITERATIONS}
     loop = {c: LinearSVC(C=c, random_state=0, **options).fit(x, y) for c in (0.01, 1.0, 1000.0)}
     y_val = loop[favourite].predict(val)  # so that this C, and no other, is perfect
     fitted = fit_fusion([x], y, [val], y_val, task="expression", C=(1000.0, 0.01, 1.0))
@@ -84,7 +85,7 @@ def test_standardisation_is_learnt_on_train():
     x, val = 100 + 50 * x, 7 * val
     fitted = fit_fusion([x], y, [val], y_val, task="expression", C=(1,), standardize=True)
     assert fitted.scaler.mean_ == pytest.approx(x.mean(0))
-    by_hand = LinearSVC(C=1, dual="auto", tol=fusion.TOLERANCE, random_state=0)
+    by_hand = LinearSVC(C=1, dual=False, tol=fusion.TOLERANCE, random_state=0)
     by_hand.fit((x - x.mean(0)) / x.std(0), y)
     assert (fitted.predict([val]) == by_hand.predict((val - x.mean(0)) / x.std(0))).all()
 
@@ -111,15 +112,32 @@ def test_classes_without_training_faces_get_no_score():
     assert (fitted.scores([train[two]]).argmax(1) == y[two]).all()
 
 
-def test_processes_change_nothing(monkeypatch):
+def test_fitting_in_parallel_changes_nothing(monkeypatch):
     x, y = overlapping(200, 0)
     val, y_val = overlapping(100, 1)
-    serial = fit_fusion([x], y, [val], y_val, task="age", C=(0.1, 1))
-    monkeypatch.setattr(fusion, "WORTH_A_PROCESS", 0)
+    serial = fit_fusion([x], y, [val], y_val, task="expression")
+    monkeypatch.setattr(fusion, "WORTH_SHARING", 0)
     monkeypatch.setattr(fusion.joblib, "cpu_count", lambda: 2)
-    parallel = fit_fusion([x], y, [val], y_val, task="age", C=(0.1, 1))
+    parallel = fit_fusion([x], y, [val], y_val, task="expression")
     assert parallel.validation == serial.validation
     assert np.array_equal(parallel.model.coef_, serial.model.coef_)
+
+
+@pytest.mark.parametrize(
+    ("task", "faces", "where"),
+    [("expression", 30, "threads"), ("expression", 19, "processes"), ("age", 30, "processes")],
+)
+def test_solvers_that_share_a_random_generator_are_kept_apart(monkeypatch, task, faces, where):
+    seen = {}
+
+    def pool(n_jobs, prefer):
+        seen.update(n_jobs=n_jobs, prefer=prefer)
+        return Parallel(n_jobs=1)
+
+    monkeypatch.setattr(fusion, "Parallel", pool)
+    x, y = overlapping(faces, 0)  # of 20 features
+    fit_fusion([x], y, [x], y, task=task, C=(1,))
+    assert seen == {"n_jobs": 1, "prefer": where}
 
 
 def test_bad_requests_are_errors():

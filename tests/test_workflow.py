@@ -13,7 +13,8 @@ import pytest
 
 from occkd_lib.errors import OcckdError
 from occkd_lib.progress import Job, clock, last_line
-from occkd_lib.workflow import Workflow
+from occkd_lib.project import library_hash
+from occkd_lib.workflow import DONE, OLD, TO_DO, Workflow
 
 REPOSITORY = Path(__file__).parents[1]
 CHAPTERS = ("01_data", "02_teachers", "03_students", "04_kd", "05_triplet_kd", "06_fusion")
@@ -24,6 +25,7 @@ COPY_INSTEAD = """#!/bin/sh
 echo "$OMP_NUM_THREADS $*" >> "{calls}"
 case "$7" in *"{failing}"*) echo "occkd: no such luck" >&2; exit 2;; esac
 sleep 0.05; cp "$5" "$7"
+echo '{{"environment": {{"library_hash": "{library}"}}}}' > "${{7%.ipynb}}.status.json"
 """
 
 
@@ -45,9 +47,11 @@ def fake_jobs(project, monkeypatch):
     """Replace what jobs execute; returns a function that says which notebooks were asked for."""
     calls = project / "calls.txt"
 
-    def fake(failing="nothing"):
+    def fake(failing="nothing", library=None):
         script = project / "copy"
-        script.write_text(COPY_INSTEAD.format(calls=calls, failing=failing))
+        script.write_text(
+            COPY_INSTEAD.format(calls=calls, failing=failing, library=library or library_hash())
+        )
         script.chmod(script.stat().st_mode | stat.S_IXUSR)
         monkeypatch.setattr("sys.executable", str(script))
         calls.write_text("")
@@ -62,7 +66,7 @@ def fake_jobs(project, monkeypatch):
 
 def test_the_plan_of_the_demo(project):
     plan = Workflow("demo").plan()
-    assert not any(plan.values())
+    assert set(plan.values()) == {TO_DO}
     jobs = list(plan)
     for experiment in ("expression", "gender", "age"):
         own = [j.chapter for j in jobs if j.experiment == experiment]
@@ -93,7 +97,7 @@ def test_a_run_in_order_and_its_repetition(project, fake_jobs):
     first = (project / "calls.txt").read_text().splitlines()[1]
     assert first.startswith("1 -m occkd_lib.cli nb --job")
     assert first.endswith("-p recipe=demo -p experiment=gender -p seed=0")
-    assert all(workflow.plan().values())
+    assert set(workflow.plan().values()) == {DONE}
 
     asked = fake_jobs()
     workflow.run(said.append)
@@ -117,6 +121,20 @@ def test_a_failure_stops_only_what_builds_on_it(project, fake_jobs):
     asked = fake_jobs()
     workflow.run(said.append)
     assert [n.split("-")[-1] for n in asked()] == ["04_kd", "06_fusion", "09_mcnemar", "10_results"]
+
+
+def test_notebooks_of_another_version_are_named_and_redone_on_demand(project, fake_jobs):
+    fake_jobs(library="another")
+    said: list[str] = []
+    Workflow("demo", experiments=("gender",)).run(said.append)
+    asked = fake_jobs()
+    workflow = Workflow("demo", experiments=("gender",))
+    assert set(workflow.plan().values()) == {OLD}
+    workflow.run(said.append)
+    assert asked() == [] and "8 notebooks are of another version" in said[-2]
+    Workflow("demo", experiments=("gender",), again=True).run(said.append)
+    assert len(asked()) == 8
+    assert set(workflow.plan().values()) == {DONE}
 
 
 def test_only_one_run_of_a_recipe_at_a_time(project, fake_jobs):

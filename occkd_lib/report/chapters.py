@@ -17,11 +17,12 @@ from occkd_lib.evaluation import per_class_recall
 from occkd_lib.evaluation.metrics import Values, as_numpy
 from occkd_lib.models.base import Prediction
 from occkd_lib.report import figures
+from occkd_lib.report.evidence import finished_runs
 from occkd_lib.runs import Run
 from occkd_lib.tasks import TASKS
 from occkd_lib.training.device import Compute
-from occkd_lib.training.predict import predict
 from occkd_lib.training.networks import load_model
+from occkd_lib.training.predict import predict
 from occkd_lib.training.views import Views
 
 
@@ -103,7 +104,7 @@ def contact_sheet(faces: FaceSet, *, each: int = 8) -> Figure:
 
 
 def shares(counts: pd.DataFrame) -> Figure:
-    """Per cent of each split that every class or age band makes up; counts: ``check(...).counts``."""
+    """Per cent of each split that a class or age band makes up; counts: ``check(...).counts``."""
     table = 100 * counts[list(SPLITS)] / counts[list(SPLITS)].sum()
     with figures.canvas(figsize=(figures.WIDTH, 2.8)) as (figure, axes):
         ax = axes[0, 0]
@@ -178,3 +179,35 @@ def variant(book: Recipe, experiment: str, name: str, change: dict) -> Recipe:
         description=f"{book.name} with {change}",
         experiments={experiment: Experiment.model_validate(changed)},
     )
+
+
+# --- chapter 10 -----------------------------------------------------------------------------
+
+
+def stage_table(recipe: Recipe) -> pd.DataFrame:
+    """One row per experiment and finished stage, all its seeds together.
+
+    Columns: experiment, stage, seeds, epochs, lr (of the recipe), selected (mean epoch kept, from
+    1), minutes (all seeds), device.
+    """
+    rows = []
+    for name, experiment in recipe.experiments.items():
+        for (seed, stage), run in finished_runs(recipe, name).items():
+            status = run.status or {}
+            kind = "student" if stage.startswith("student") else stage
+            settings = getattr(experiment.stages, kind, None)  # fusion has no epochs
+            rows.append(
+                {
+                    "experiment": name,
+                    "stage": stage,
+                    "seeds": seed,
+                    "epochs": settings.epochs if settings else "",
+                    "lr": settings.lr if settings else "",
+                    "selected": 1 + status.get("selected_epoch", np.nan),
+                    "minutes": status["wall_seconds"] / 60,
+                    "device": status["environment"]["device"],
+                }
+            )
+    keys = ["experiment", "stage", "epochs", "lr", "device"]
+    how = {"seeds": "count", "selected": "mean", "minutes": "sum"}
+    return pd.DataFrame(rows).groupby(keys, sort=False).agg(how).round(2).reset_index()

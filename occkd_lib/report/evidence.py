@@ -12,7 +12,8 @@ import pandas as pd
 
 from occkd_lib.config import Experiment, Recipe
 from occkd_lib.errors import OcckdError
-from occkd_lib.runs import Run, differences, outputs_root, run_folder
+from occkd_lib.project import outputs_root
+from occkd_lib.runs import Run, differences, run_folder
 
 STAGES = ("teacher", "student_lower", "student_upper", "control", "standard", "triplet", "fusion")
 

@@ -14,10 +14,11 @@ from matplotlib.figure import Figure
 from occkd_lib.config import Recipe
 from occkd_lib.errors import OcckdError
 from occkd_lib.evaluation import mcnemar_test, per_class_recall
+from occkd_lib.project import outputs_root, project_root, write_atomically, write_json
 from occkd_lib.report import figures, tables
 from occkd_lib.report.evidence import METHODS, Evidence, finished_runs, gather
 from occkd_lib.report.published import published
-from occkd_lib.runs import environment, outputs_root, project_root, write_atomically, write_json
+from occkd_lib.runs import environment
 from occkd_lib.tasks import TASKS
 
 TITLES = {

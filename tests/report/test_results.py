@@ -1,0 +1,85 @@
+import json
+import re
+
+import pandas as pd
+import pytest
+
+from occkd_lib.errors import OcckdError
+from occkd_lib.evaluation import accuracy
+from occkd_lib.report import collect, write_results
+from occkd_lib.report.results import markdown
+
+from .conftest import FUSED, MISTAKES, make_recipe, write_run
+
+
+@pytest.fixture
+def recipe(outputs):
+    recipe = make_recipe("gender")
+    for stage, wrong in MISTAKES.items():
+        write_run(recipe, "gender", 0, stage, {stage: wrong}, duplicates=4)
+    write_run(recipe, "gender", 0, "fusion", FUSED, duplicates=4)
+    return recipe
+
+
+def test_everything_is_written_and_linked(recipe, outputs):
+    folder = write_results(recipe)
+    assert folder == outputs / "tiny" / "results"
+    names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert {
+        "index.html", "protocol.json", "summary.csv", "values.csv", "predictions-gender.parquet",
+        "table2.csv", "table2.md", "table4.csv", "figures/gender-accuracy.png",
+        "figures/gender-curves.png", "figures/gender-recall.png", "figures/gender-confusion.png",
+        "figures/gender-mcnemar.png",
+    } <= names  # fmt: skip
+    assert "table1.csv" not in names, "no expression experiment"
+    html = (folder / "index.html").read_text()
+    links = re.findall(r"(?:href|src)=[\"']([^\"']+)", html)
+    assert set(links) <= names
+    assert {f"figures/{name}" for name in names if name.endswith(".png")} <= {
+        f"figures/{link}" for link in links
+    }
+    assert "89.13" in html and "standard + triplet T-S, SVM" in html
+
+    # numbers: from the runs, through the parquet, to the tables
+    kept = pd.read_parquet(folder / "predictions-gender.parquet")
+    rows = kept[(kept["method"] == "standard") & (kept["seed"] == 0)]
+    value = accuracy(rows["target"].to_numpy(), rows["prediction"].to_numpy())
+    assert value == pytest.approx(31 / 40)
+    values = pd.read_csv(folder / "values.csv")
+    assert len(values) == len(collect(recipe))
+    pick = (values["method"] == "standard") & (values["subset"] == "official")
+    assert values.loc[pick, "value"].item() == pytest.approx(value)
+    table = pd.read_csv(folder / "table2.csv", dtype=str).query("method == 'standard T-S'")
+    assert table["ours"].iloc[0].startswith("77.50 [")
+
+    protocol = json.loads((folder / "protocol.json").read_text())
+    assert protocol["recipe"]["name"] == "tiny"
+    facts = protocol["experiments"]["gender"]
+    assert facts["n"] == {"train": 100, "val": 40, "test": 40}
+    assert facts["faces_fingerprint"] == "abc"
+    assert facts["test_faces_that_duplicate_train"] == 4
+    assert len(facts["runs"]) == 7
+    run = facts["runs"]["seed0/fusion"]
+    assert {"wall_seconds", "environment", "fingerprint", "peak_memory_mib"} <= run.keys()
+    assert "library_hash" in run["environment"]
+    for path in folder.rglob("*.*"):
+        if path.suffix in (".html", ".json", ".csv", ".md"):
+            assert str(outputs) not in path.read_text(), f"{path.name} names this machine's folders"
+
+
+def test_other_destinations(recipe, tmp_path, monkeypatch):
+    monkeypatch.setattr("occkd_lib.report.results.recipe_figures", lambda *_: iter(()))
+    assert write_results(recipe, tmp_path / "here") == tmp_path / "here"
+    monkeypatch.setenv("OCCKD_ROOT", str(tmp_path))
+    assert write_results(recipe, reference=True) == tmp_path / "outputs" / "reference" / "tiny"
+
+
+def test_nothing_to_write(outputs):
+    with pytest.raises(OcckdError, match="no finished run of recipe 'tiny'.*occkd run tiny"):
+        write_results(make_recipe("gender"))
+    assert not (outputs / "tiny").exists()
+
+
+def test_markdown_escapes_and_leaves_out_empty_columns():
+    table = pd.DataFrame({"a": ["x|y", ""], "b": ["", ""], "c": ["1", "2"]})
+    assert markdown(table) == "| a | c |\n| --- | --- |\n| x\\|y | 1 |\n|  | 2 |\n"
