@@ -1,4 +1,4 @@
-"""A recipe and faces small enough that a whole experiment takes seconds."""
+"""Recipe and faces of the training tests."""
 
 from __future__ import annotations
 
@@ -6,27 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from occkd_lib.config import Recipe, load_recipe, merge
+from occkd_lib.config import Recipe
 from occkd_lib.data import FaceSet
-
-TINY = {
-    "data": {"faces": 120},
-    "network": {"width": 4, "input_size": 32},
-    "batch_size": 16,
-    "fusion": {"C": [0.1, 1.0]},
-    "stages": {
-        stage: {"epochs": 2} for stage in ("teacher", "student", "control", "standard", "triplet")
-    },
-}
-
-
-def tiny_recipe(**change) -> Recipe:
-    """The demo recipe at toy size, with ``change`` laid over every experiment."""
-    recipe = load_recipe("demo").model_dump()
-    recipe["name"] = "tiny"
-    experiments = recipe["experiments"]
-    recipe["experiments"] = {k: merge(merge(v, TINY), change) for k, v in experiments.items()}
-    return Recipe.model_validate(recipe)
+from tests.tiny import tiny_recipe
 
 
 @pytest.fixture

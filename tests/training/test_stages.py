@@ -18,11 +18,11 @@ from occkd_lib.tasks import TASKS
 from occkd_lib.training import stages
 from occkd_lib.training.batches import Batches
 from occkd_lib.training.device import Compute
-from occkd_lib.training.predict import FrozenTeacher
 from occkd_lib.training.networks import new_model
+from occkd_lib.training.predict import FrozenTeacher
 from occkd_lib.training.stages import STAGES, run_stage
 from occkd_lib.training.views import Views
-from tests.training.conftest import tiny_recipe
+from tests.tiny import tiny_recipe
 
 
 def silent(_: str) -> None:
@@ -137,7 +137,7 @@ import os, signal, sys
 sys.path.insert(0, {root!r})
 from occkd_lib.runs import Run
 from occkd_lib.training.stages import run_stage
-from tests.training.conftest import tiny_recipe
+from tests.tiny import tiny_recipe
 
 save, calls = Run.save_tensors, []
 def save_or_die(self, name, *rest):
