@@ -87,7 +87,8 @@ def fit_fusion(
     train_parts, val_parts: sequences of N x D arrays or tensors (embeddings of one or more
     networks), concatenated feature by feature. targets: N. task: "expression", "gender" or "age".
     epsilon: half-width of the SVR's tube, in years. standardize: zero mean, unit variance per
-    feature, learnt on train. C's are fitted in parallel where that pays; the same seed gives the same result. Raises ValueError for unknown tasks and shapes that do not match.
+    feature, learnt on train. C's are fitted in parallel where that pays; the same seed gives the
+    same result. Raises ValueError for unknown tasks and shapes that do not match.
     """
     if task not in TASKS:
         raise ValueError(f"unknown task {task!r}; one of {', '.join(TASKS)}")
@@ -120,9 +121,7 @@ def fit_fusion(
     return Fusion(task, best, validation, converged, models[best], scaler)
 
 
-def estimator(
-    task: str, C: float, epsilon: float, seed: int, dual: bool
-) -> LinearSVC | LinearSVR:
+def estimator(task: str, C: float, epsilon: float, seed: int, dual: bool) -> LinearSVC | LinearSVR:
     """An unfitted SVM for classes, or SVR for age.
 
     dual: which problem liblinear solves. The primal one is the faster when there are more faces

@@ -131,7 +131,7 @@ def test_notebooks_of_another_version_are_named_and_redone_on_demand(project, fa
     workflow = Workflow("demo", experiments=("gender",))
     assert set(workflow.plan().values()) == {OLD}
     workflow.run(said.append)
-    assert asked() == [] and "8 notebooks are of another version" in said[-2]
+    assert asked() == [] and "8 notebooks were made by another version" in said[-2]
     Workflow("demo", experiments=("gender",), again=True).run(said.append)
     assert len(asked()) == 8
     assert set(workflow.plan().values()) == {DONE}

@@ -115,7 +115,7 @@ def interval(
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:
-    """Holm-adjusted p-values of one family of tests; a NaN (no test) stays NaN and is not counted."""
+    """Holm-adjusted p-values of one family of tests; NaN (no test) stays NaN and is not counted."""
     p = np.asarray(p_values, dtype=np.float64)
     adjusted, tested = p.copy(), ~np.isnan(p)
     if tested.any():

@@ -51,7 +51,8 @@ def canvas(rows: int = 1, columns: int = 1, **how: Any) -> Iterator[tuple[Figure
 
 def show_image(ax: Axes, image: np.ndarray, title: str = "") -> None:
     """C x H x W uint8 on bare axes."""
-    ax.imshow(image[0] if len(image) == 1 else image.transpose(1, 2, 0), cmap="gray", vmin=0, vmax=255)
+    pixels = image[0] if len(image) == 1 else image.transpose(1, 2, 0)
+    ax.imshow(pixels, cmap="gray", vmin=0, vmax=255)
     ax.set_title(title, loc="center", fontsize=9, fontweight="normal", pad=3)
     ax.axis("off")
 
@@ -77,7 +78,10 @@ def image_grid(
 
 
 def triplet_strip(
-    anchors: Values, positives: Values, negatives: Values, titles: Sequence[Sequence[str]] | None = None
+    anchors: Values,
+    positives: Values,
+    negatives: Values,
+    titles: Sequence[Sequence[str]] | None = None,
 ) -> Figure:
     """Triplets, one a column: occluded anchor, positive (full face), occluded negative.
 
@@ -117,7 +121,8 @@ def learning_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
         axes[0].set(title="Training loss", xlabel="epoch", yscale="log")
         axes[0].yaxis.set_major_formatter("{x:g}")
         axes[0].yaxis.set_minor_formatter("{x:g}")
-        axes[1].set(title="Validation " + ("MAE, years" if years else "accuracy, %"), xlabel="epoch")
+        measured = "MAE, years" if years else "accuracy, %"
+        axes[1].set(title=f"Validation {measured}", xlabel="epoch")
         for ax in axes:
             ax.grid(True)
             ax.xaxis.get_major_locator().set_params(integer=True)
@@ -156,7 +161,7 @@ def results_forest(results: pd.DataFrame, *, metric: str = "accuracy") -> Figure
     if half.empty:
         half = rows.loc[rows["method"].str.startswith("student"), "test_faces"]
     if rows["experiment"].nunique() != 1 or half.empty:
-        raise ValueError(f"results must be one experiment's, with its student and metric {metric!r}")
+        raise ValueError(f"results must hold one experiment with its student and {metric!r}")
     rows = rows[rows["test_faces"] == half.iloc[0]]
     unit = 1 if metric == "mae_years" else 100
     with canvas(figsize=(WIDTH, 0.9 + 0.36 * len(rows))) as (figure, axes):
@@ -197,8 +202,8 @@ def confusion_matrix(
     counts = np.bincount(t * k + p, minlength=k * k).reshape(k, k)
     sizes = counts.sum(1, keepdims=True)
     share = 100 * counts / np.maximum(sizes, 1)
-    cells = zip(share, counts, strict=True)
-    text = np.array([[f"{s:.0f}\n({c})" if c else "" for s, c in zip(*row, strict=True)] for row in cells])
+    cells = zip(share.flat, counts.flat, strict=True)
+    text = np.array([f"{s:.0f}\n({c})" if c else "" for s, c in cells]).reshape(k, k)
     names = [f"{name}  ({size})" for name, size in zip(classes, sizes[:, 0], strict=True)]
     side = 2.2 + 0.56 * k
     with canvas(figsize=(side + 0.6, side)) as (figure, axes):
@@ -230,7 +235,8 @@ def recall_bars(
         ax = axes[0, 0]
         for m, (name, values) in enumerate(recalls.items()):
             x = np.arange(len(shown)) + (m - (len(recalls) - 1) / 2) * width
-            ax.bar(x, [100 * values.get(c, 0) for c in shown], width * 0.92, label=name, color=PALETTE[m])
+            heights = [100 * values.get(c, 0) for c in shown]
+            ax.bar(x, heights, width * 0.92, label=name, color=PALETTE[m])
         labels = [classes[c] + (f"\n({counts[c]:,})" if counts else "") for c in shown]
         ax.set_xticks(range(len(shown)), labels)
         ax.set(ylabel="recall, %", ylim=(0, 100))

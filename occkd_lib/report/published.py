@@ -112,7 +112,13 @@ def published(paper: str | None = None, table: str | int | None = None) -> pd.Da
 
 
 def published_row(
-    cells: pd.DataFrame, *, dataset: str, method: str, train_faces: str, test_faces: str, metric: str
+    cells: pd.DataFrame,
+    *,
+    dataset: str,
+    method: str,
+    train_faces: str,
+    test_faces: str,
+    metric: str,
 ) -> dict[str, tuple[float, bool]]:
     """Network -> (value, dagger) of one row of a published table; empty when there is none.
 

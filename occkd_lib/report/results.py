@@ -8,6 +8,7 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -56,8 +57,7 @@ def write_results(
 
     results = tables.summary(recipe)
     write_text(folder / "values.csv", values.to_csv(index=False))
-    lists = {c: results[c].map(lambda v: " ".join(map(str, v))) for c in results if is_list(results[c])}
-    write_text(folder / "summary.csv", results.assign(**lists).to_csv(index=False))
+    write_text(folder / "summary.csv", results.map(plain).to_csv(index=False))
 
     sections = []
     for number in tables.TASKS_OF_TABLE:
@@ -83,8 +83,9 @@ def write_text(path: Path, text: str) -> None:
     write_atomically(path, lambda aside: aside.write_text(text, encoding="utf-8"))
 
 
-def is_list(column: pd.Series) -> bool:
-    return column.map(lambda value: isinstance(value, list)).all()
+def plain(value: Any) -> Any:
+    """A list as its values with blanks between; anything else as it is."""
+    return " ".join(map(str, value)) if isinstance(value, list) else value
 
 
 def test_predictions(everything: list[Evidence]) -> pd.DataFrame:
@@ -154,8 +155,9 @@ def recipe_figures(
 
     runs = finished_runs(recipe, name)
     seed = min(seed for seed, _ in runs)
-    curves = {stage: run.history for (k, stage), run in runs.items() if k == seed and stage != "fusion"}
-    if curves:
+    trained = {stage: run for (k, stage), run in runs.items() if k == seed and stage != "fusion"}
+    if trained:
+        curves = {stage: run.history for stage, run in trained.items()}
         yield f"{name}-curves", f"Learning curves, seed {seed}.", figures.learning_curves(curves)
 
     compared = [m for m in (f"student_{half}", "control", "standard+triplet") if m in test]
@@ -183,11 +185,10 @@ def recipe_figures(
         yield f"{name}-mcnemar", caption, figures.discordant_bars(exact, names=names)
 
 
-def pooled_over_seeds(evidence: Evidence) -> tuple[pd.Series, pd.Series]:
+def pooled_over_seeds(evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
     """(target, prediction), all seeds one after the other."""
-    both = [(evidence.target, prediction) for prediction in evidence.predictions.values()]
-    target, prediction = (pd.concat([pd.Series(x) for x in side]) for side in zip(*both, strict=True))
-    return target, prediction
+    predictions = list(evidence.predictions.values())
+    return np.tile(evidence.target, len(predictions)), np.concatenate(predictions)
 
 
 def figure_section(
@@ -214,7 +215,8 @@ def markdown(table: pd.DataFrame) -> str:
     """A GitHub table; columns without content are left out."""
     table = without_empty_columns(table)
     lines = [list(table.columns), ["---"] * table.shape[1], *table.to_numpy().tolist()]
-    return "\n".join("| " + " | ".join(c.replace("|", "\\|") for c in row) + " |" for row in lines) + "\n"
+    escaped = [[cell.replace("|", "\\|") for cell in row] for row in lines]
+    return "".join(f"| {' | '.join(row)} |\n" for row in escaped)
 
 
 def table_section(number: int, table: pd.DataFrame) -> str:

@@ -41,7 +41,8 @@ def test_mcnemar_published_example():
 
 
 @pytest.mark.parametrize(
-    ("only_a", "only_b", "p"), [(0, 5, 2 / 32), (5, 0, 2 / 32), (1, 3, 10 / 16), (4, 4, 1), (0, 0, 1)]
+    ("only_a", "only_b", "p"),
+    [(0, 5, 2 / 32), (5, 0, 2 / 32), (1, 3, 10 / 16), (4, 4, 1), (0, 0, 1)],
 )
 def test_mcnemar_by_hand(only_a, only_b, p):
     a, b = answers(7, only_a, only_b, 2)
