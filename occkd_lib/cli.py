@@ -139,9 +139,16 @@ def results(
     ] = False,
 ) -> None:
     """Write the tables and figures of a recipe's finished runs, beside the published values."""
+    from occkd_lib.project import project_root
     from occkd_lib.report import write_results
+    from occkd_lib.report.readme import has_place, update_readme
 
-    print(shown(write_results(recipe, reference=reference) / "index.html"))
+    folder = write_results(recipe, reference=reference)
+    print(shown(folder / "index.html"))
+    readme = project_root() / "README.md"
+    if reference and has_place(readme, folder.name):
+        update_readme(readme, folder.name, folder)
+        print(f"{shown(readme)}: results of {folder.name} renewed")
 
 
 @app.command()

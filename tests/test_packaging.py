@@ -21,7 +21,6 @@ EVERYTHING = [*PROJECT["dependencies"], *EXTRAS["lab"], *EXTRAS["test"]]
 # distributions whose modules have another name
 PROVIDES = {
     "grad-cam": "pytorch_grad_cam",
-    "lightning-fabric": "lightning_fabric",
     "pillow": "PIL",
     "pyyaml": "yaml",
     "scikit-learn": "sklearn",

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from statsmodels.stats.contingency_tables import mcnemar
-from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
 from occkd_lib.evaluation.metrics import METRICS, Values, as_numpy, checked
@@ -115,11 +114,16 @@ def interval(
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:
-    """Holm-adjusted p-values of one family of tests; NaN (no test) stays NaN and is not counted."""
+    """Holm-adjusted p-values of one family of tests; NaN (no test) stays NaN and is not counted.
+
+    The smallest of m is multiplied by m, the next by m - 1 ..., and none may fall below the one
+    before. (statsmodels' multipletests gives the same, but collects garbage on every call.)
+    """
     p = np.asarray(p_values, dtype=np.float64)
-    adjusted, tested = p.copy(), ~np.isnan(p)
-    if tested.any():
-        adjusted[tested] = multipletests(p[tested], method="holm")[1]
+    order = np.argsort(p)[: np.count_nonzero(~np.isnan(p))]  # NaN sorts last
+    adjusted = np.full(p.shape, np.nan)
+    factors = np.arange(len(order), 0, -1)
+    adjusted[order] = np.minimum(1, np.maximum.accumulate(factors * p[order]))
     return adjusted
 
 

@@ -147,11 +147,10 @@ def won_back(
     per_method = [per_face(target, [t[n].to_numpy() for t in seeds], metric) for n in names]
     values = sign * factor * np.stack(per_method, axis=1)
     rng = np.random.default_rng(seed)
-    share_of_faces = np.full(len(values), 1 / len(values))
-    drawn = np.concatenate(
-        [rng.multinomial(len(values), share_of_faces, size=100) @ values for _ in range(DRAWS // 100)]
-    )
-    means = np.vstack([values.mean(0), drawn / len(values)])  # row 0: all faces, once
+    n = len(values)
+    odds = np.full(n, 1 / n)
+    drawn = [rng.multinomial(n, odds, size=100) @ values / n for _ in range(DRAWS // 100)]
+    means = np.vstack([values.mean(0), *drawn])  # row 0: all faces, once
     cost, gains = means[:, :1] - means[:, 1:2], means[:, 2:] - means[:, 1:2]
     known = (cost[1:] > 0).mean() > 1 - LEVEL / 2
     with np.errstate(divide="ignore", invalid="ignore"):

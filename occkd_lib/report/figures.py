@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -39,7 +39,7 @@ STYLE: dict[str, Any] = {
 @contextlib.contextmanager
 def canvas(rows: int = 1, columns: int = 1, **how: Any) -> Iterator[tuple[Figure, Any]]:
     """Figure and axes (2-D array) in the book's style; pyplot forgets them at the end."""
-    with sns.axes_style("ticks"), plt.rc_context(STYLE):
+    with sns.axes_style("ticks"), plt.rc_context(cast(Any, STYLE)):
         figure, axes = plt.subplots(rows, columns, squeeze=False, layout="constrained", **how)
         try:
             yield figure, axes
@@ -276,7 +276,7 @@ def embedding_map(
         dots = {"s": 12, "alpha": 0.75, "linewidths": 0}
         if classes is None:
             drawn = ax.scatter(*points.T, c=values, cmap="viridis", **dots)
-            figure.colorbar(drawn, ax=ax, label=label, shrink=0.7).solids.set_alpha(1)
+            cast(Any, figure.colorbar(drawn, ax=ax, label=label, shrink=0.7).solids).set_alpha(1)
         else:
             for c in np.unique(values).astype(int):
                 ax.scatter(*points[values == c].T, color=PALETTE[c], label=classes[c], **dots)

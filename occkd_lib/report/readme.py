@@ -56,6 +56,11 @@ def difference(row: dict, reference: str, unit: float) -> str:
     return f"{unit * row[f'vs_{reference}']:+.2f} (p {p_text(row[f'p_vs_{reference}_holm'])})"
 
 
+def has_place(readme: Path, recipe: str) -> bool:
+    """Has the README a table of this recipe's results?"""
+    return readme.is_file() and f"<!-- results: {recipe} -->" in readme.read_text(encoding="utf-8")
+
+
 def refresh(readme: Path, recipe: str, summary: pd.DataFrame) -> str:
     """The README's text with the recipe's table renewed between its two marks."""
     start, end = f"<!-- results: {recipe} -->", "<!-- end of results -->"

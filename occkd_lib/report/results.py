@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from html import escape
 from pathlib import Path
 from string import Template
@@ -71,7 +72,7 @@ def write_results(
         if everything:
             path = folder / f"predictions-{name}.parquet"
             frame = test_predictions(everything)
-            write_atomically(path, lambda aside, frame=frame: frame.to_parquet(aside, index=False))
+            write_atomically(path, partial(frame.to_parquet, index=False))
             shown = results[results["experiment"] == name]
             sections.append(figure_section(folder, recipe, name, shown, everything))
     write_json(folder / "protocol.json", protocol(recipe))
@@ -198,9 +199,7 @@ def figure_section(
     parts = [f"<h2>Experiment {escape(name)}</h2>"]
     for stem, caption, figure in recipe_figures(recipe, name, results, everything):
         path = folder / "figures" / f"{stem}.png"
-        write_atomically(
-            path, lambda aside, figure=figure: figure.savefig(aside, format="png", dpi=150)
-        )
+        write_atomically(path, partial(figure.savefig, format="png", dpi=150))
         text = escape(caption)
         image = f'<img src="figures/{escape(path.name)}" alt="{text}">'
         parts.append(f"<figure>{image}<figcaption>{text}</figcaption></figure>")

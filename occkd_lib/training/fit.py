@@ -31,7 +31,7 @@ def make_optimizer(model: nn.Module, settings: StageSettings) -> torch.optim.Opt
         return torch.optim.Adam(model.parameters(), lr=lr, weight_decay=decay)
     matrices = [p for p in model.parameters() if p.ndim > 1]
     vectors = [p for p in model.parameters() if p.ndim <= 1]
-    groups = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
+    groups: list[dict[str, Any]] = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=lr, weight_decay=decay)
 
 

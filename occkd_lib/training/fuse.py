@@ -66,7 +66,7 @@ def embed(
     """N x D embeddings of every split by the network that ``run`` left behind."""
     compute = Compute.best(experiment.precision)
     model = load_model(experiment, run).to(compute.device)
-    model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = model.to(memory_format=torch.channels_last)
     found = {}
     for name, faces in splits.items():
         views = Views(faces, model.input_spec, compute.device)

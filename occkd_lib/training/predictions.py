@@ -45,7 +45,8 @@ def save_predictions(run: Run, tables: list[pd.DataFrame], task: TaskSpec) -> No
         names.append("weighted_accuracy")
     table = pd.concat(tables, ignore_index=True)
     metrics: dict[str, Any] = {}
-    for (method, visible, split), rows in table.groupby(["method", "visible", "split"]):
+    for key, rows in table.groupby(["method", "visible", "split"]):
+        method, visible, split = map(str, key)
         target, prediction = rows["target"].to_numpy(), rows["prediction"].to_numpy()
         values = {name: float(METRICS[name](target, prediction)) for name in names}
         metrics.setdefault(method, {}).setdefault(visible, {})[split] = values

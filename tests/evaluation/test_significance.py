@@ -3,6 +3,7 @@ import time
 import numpy as np
 import pytest
 import torch
+from statsmodels.stats.multitest import multipletests
 
 from occkd_lib.evaluation import (
     METRICS,
@@ -228,4 +229,11 @@ def test_holm_by_hand():
     with_gap = holm([0.01, np.nan, 0.04, 0.03])
     assert with_gap[[0, 2, 3]] == pytest.approx([0.03, 0.06, 0.06])
     assert np.isnan(with_gap[1])
+    assert holm([0.9, 0.8]) == pytest.approx([1, 1])
     assert len(holm([])) == 0
+
+
+def test_holm_agrees_with_statsmodels():
+    p = np.random.default_rng(0).beta(0.3, 2, size=18)
+    p[3] = p[7]
+    assert holm(p) == pytest.approx(multipletests(p, method="holm")[1])

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from occkd_lib.config import Recipe
+from occkd_lib.report import summary
 from occkd_lib.runs import Run, run_folder
 
 STAGE = {"epochs": 2, "lr": 0.1}
@@ -112,9 +113,20 @@ MISTAKES = {
 FUSED = dict(zip(SVMS, (10, 9, 8, 2), strict=True))
 
 
-@pytest.fixture
-def full_recipe(outputs):
+@pytest.fixture(scope="module")
+def full_recipe(tmp_path_factory):
     """expression, gender and age with every stage done, seeds 0 (all) and 1 (expression)."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OCCKD_OUTPUTS", str(tmp_path_factory.mktemp("full")))
+        yield write_everything()
+
+
+@pytest.fixture(scope="module")
+def results(full_recipe):
+    return summary(full_recipe)
+
+
+def write_everything() -> Recipe:
     recipe = make_recipe("expression", "gender", "age")
     for task, seeds in (("expression", (0, 1)), ("gender", (0,)), ("age", (0,))):
         for seed in seeds:

@@ -63,8 +63,8 @@ def test_unfinished_runs_are_absent(outputs):
     assert set(collect(recipe)["method"]) == {"teacher"}
 
 
-def test_one_seed_is_tested_with_mcnemar(full_recipe):
-    table = pick(summary(full_recipe), experiment="gender", subset="official")
+def test_one_seed_is_tested_with_mcnemar(results):
+    table = pick(results, experiment="gender", subset="official")
     row = pick(table, method="standard").iloc[0]
     target = made_up_faces("gender", 40)["target"].to_numpy()[40:]
     standard, student, control = (worse(target, wrong) == target for wrong in (9, 14, 10))
@@ -77,8 +77,8 @@ def test_one_seed_is_tested_with_mcnemar(full_recipe):
     assert row["p_vs_control"] == mcnemar_test(standard, control).p == 1
 
 
-def test_an_svm_is_judged_against_the_svm_on_the_control(full_recipe):
-    table = pick(summary(full_recipe), experiment="gender", subset="official")
+def test_an_svm_is_judged_against_the_svm_on_the_control(results):
+    table = pick(results, experiment="gender", subset="official")
     fused = pick(table, method="standard+triplet").iloc[0]
     assert fused["vs_control"] == pytest.approx((FUSED["control_svm"] - 2) / 40)
     assert fused["vs_student"] == pytest.approx((14 - 2) / 40)
@@ -87,8 +87,8 @@ def test_an_svm_is_judged_against_the_svm_on_the_control(full_recipe):
     assert undistilled[["vs_student", "vs_control"]].isna().all(axis=None)
 
 
-def test_several_seeds_are_tested_together(full_recipe):
-    table = pick(summary(full_recipe), experiment="expression", subset="official")
+def test_several_seeds_are_tested_together(results):
+    table = pick(results, experiment="expression", subset="official")
     row = pick(table, method="standard", metric="accuracy").iloc[0]
     assert row["seeds"] == 2
     assert row["values"] == pytest.approx([31 / 40, 30 / 40])
@@ -115,18 +115,17 @@ def test_only_common_seeds_are_compared(outputs):
     assert len(row["p_vs_student_by_seed"]) == 1
 
 
-def test_holm_goes_over_a_data_set_task_and_subset(full_recipe):
-    table = summary(full_recipe)
-    for _, family in table.groupby(["dataset", "task", "subset"]):
+def test_holm_goes_over_a_data_set_task_and_subset(results):
+    for _, family in results.groupby(["dataset", "task", "subset"]):
         for reference in ("student", "control"):
             expected = pytest.approx(holm(family[f"p_vs_{reference}"]), nan_ok=True)
             assert family[f"p_vs_{reference}_holm"].to_numpy() == expected
-    family = pick(table, task="gender", subset="official")["p_vs_student"]
+    family = pick(results, task="gender", subset="official")["p_vs_student"]
     assert family.notna().sum() == 7, "3 stages, 4 SVMs"
 
 
-def test_beside_the_published_values(full_recipe):
-    table = side_by_side(full_recipe, 1)
+def test_beside_the_published_values(full_recipe, results):
+    table = side_by_side(full_recipe, 1, results=results)
     table = pick(table, subset="official", metric="accuracy, %")
     student = pick(table, method="student, lower half").iloc[0]
     columns = ["published VGG-f", "published VGG-face", "published ResNet-50"]
@@ -144,8 +143,8 @@ def test_beside_the_published_values(full_recipe):
 
 
 @pytest.mark.parametrize(("number", "rows"), [(1, 8), (2, 8), (3, 8)])
-def test_every_published_row_has_its_place(full_recipe, number, rows):
-    ours = side_by_side(full_recipe, number).query("subset == 'official'")
+def test_every_published_row_has_its_place(full_recipe, results, number, rows):
+    ours = side_by_side(full_recipe, number, results=results).query("subset == 'official'")
     cells = published("journal", number)
     cells = cells[~cells["method"].str.startswith("sota") & (cells["dataset"] != "AffectNet")]
     for network in ("VGG-f", "VGG-face", "ResNet-50"):
@@ -155,18 +154,21 @@ def test_every_published_row_has_its_place(full_recipe, number, rows):
         assert sorted(shown[shown != ""].astype(float)) == sorted(expected)
 
 
-def test_table_4_holds_the_svms(full_recipe):
-    table = pick(side_by_side(full_recipe, 4), subset="official", experiment="gender")
+def test_table_4_holds_the_svms(full_recipe, results):
+    table = side_by_side(full_recipe, 4, results=results)
+    table = pick(table, subset="official", experiment="gender")
     row = pick(table, method="triplet T-S, SVM").iloc[0]
     assert (row["published VGG-f"], row["published VGG-face"]) == ("89.70", "90.27")
     assert "published ResNet-50" not in table
-    weighted = pick(side_by_side(full_recipe, 4), metric="weighted accuracy, %")
+    table = side_by_side(full_recipe, 4, results=results)
+    weighted = pick(table, metric="weighted accuracy, %")
     assert (weighted["note"] == "not in the paper").all()
 
 
-def test_age_is_in_years_and_uses_svr(full_recipe):
-    row = pick(side_by_side(full_recipe, 3), method="standard + triplet T-S, SVR").iloc[0]
-    assert row["ours"].startswith("2.00 [2.00, 2.00]")
+def test_age_is_in_years_and_uses_svr(full_recipe, results):
+    table = side_by_side(full_recipe, 3, results=results)
+    row = pick(table, method="standard + triplet T-S, SVR").iloc[0]
+    assert row["ours"] == "2.00 [2.00, 2.00]"
     assert row["difference to student"] == "-12.00 [-12.00, -12.00]"
     assert row["p vs student"] == "<0.001"
     assert row["published VGG-f"] == "6.22"
