@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import resources
 from typing import NamedTuple
 
@@ -86,6 +87,19 @@ def published(paper: str | None = None, table: str | int | None = None) -> pd.Da
     where the paper has a dash; per cent or years, as the metric says), significant (the dagger),
     note (what is odd about the cell, else empty).
     """
+    cells = everything()
+    for column, wanted in (("paper", paper), ("table", table)):
+        if wanted is not None:
+            known = ", ".join(cells[column].unique())
+            cells = cells[cells[column] == str(wanted)]
+            if cells.empty:
+                raise ValueError(f"no published {column} {wanted!r}; there are {known}")
+    return cells.reset_index(drop=True)
+
+
+@cache
+def everything() -> pd.DataFrame:
+    """All cells of all papers; read once."""
     folder = resources.files("occkd_lib.report") / "published"
     files = sorted((f for f in folder.iterdir() if f.name.endswith(".csv")), key=lambda f: f.name)
     parts = []
@@ -102,13 +116,7 @@ def published(paper: str | None = None, table: str | int | None = None) -> pd.Da
             about &= cells[column] == value
         earlier = cells.loc[about, "note"]
         cells.loc[about, "note"] = earlier.where(earlier == "", earlier + "; ") + note.text
-    for column, wanted in (("paper", paper), ("table", table)):
-        if wanted is not None:
-            known = ", ".join(cells[column].unique())
-            cells = cells[cells[column] == str(wanted)]
-            if cells.empty:
-                raise ValueError(f"no published {column} {wanted!r}; there are {known}")
-    return cells.reset_index(drop=True)
+    return cells
 
 
 def published_row(

@@ -31,6 +31,7 @@ TABLE_4 = {
     "standard", "triplet", "control_svm", "standard_svm", "triplet_svm", "standard+triplet",
 }  # fmt: skip
 BUILT_IN = "built-in faces: not comparable with the papers"
+NOT_PUBLISHED = "not in the paper"
 
 
 def as_recipe(recipe: Recipe | str | Path) -> Recipe:
@@ -185,33 +186,45 @@ def side_by_side(
     results = summary(recipe, tasks=tasks) if results is None else results
     cells = published("journal", number)
     networks = [n for n in NETWORKS.values() if n in set(cells["model"])]
-    rows = []
-    for row in results.to_dict("records"):
-        wanted = row["method"] in TABLE_4 if number == 4 else row["method"] not in ONLY_IN_TABLE_4
-        if row["task"] in tasks and wanted:
-            rows.append(printed(row, cells, networks))
-    return pd.DataFrame(rows)
+    rows = [row for row in results.to_dict("records") if row["task"] in tasks]
+    if number == 4:
+        rows = [row for row in rows if row["method"] in TABLE_4]
+    else:
+        rows = [row for row in rows if row["method"] not in ONLY_IN_TABLE_4]
+    order, metrics = list(recipe.experiments), list(HEADINGS)
+
+    def position(row: dict) -> tuple:
+        subset = row["subset"] != OFFICIAL
+        return order.index(row["experiment"]), subset, metrics.index(row["metric"])
+
+    return pd.DataFrame([printed(row, cells, networks) for row in sorted(rows, key=position)])
+
+
+def counterpart(row: dict, cells: pd.DataFrame) -> tuple[dict[str, tuple[float, bool]], str]:
+    """The published row beside a row of ``summary``: network -> (value, dagger). If none, why."""
+    dataset = DATASETS.get((row["dataset"], row["task"]))
+    name = METHODS[row["method"]].published
+    if dataset is None:
+        return {}, BUILT_IN if row["dataset"] == "synthetic" else "data set not in the paper"
+    if row["subset"] != OFFICIAL:
+        return {}, "subset not in the paper"
+    if name is None:
+        return {}, NOT_PUBLISHED
+    theirs = published_row(
+        cells,
+        dataset=dataset,
+        method=name,
+        train_faces=row["train_faces"],
+        test_faces=row["test_faces"],
+        metric=row["metric"],
+    )
+    return theirs, "" if theirs else NOT_PUBLISHED
 
 
 def printed(row: dict, cells: pd.DataFrame, networks: list[str]) -> dict[str, str]:
     """One row of ``summary`` as text, with the published row that corresponds to it."""
     method, metric = METHODS[row["method"]], row["metric"]
-    dataset = DATASETS.get((row["dataset"], row["task"]))
-    theirs: dict[str, tuple[float, bool]] = {}
-    note = ""
-    if dataset is None:
-        note = BUILT_IN if row["dataset"] == "synthetic" else "data set not in the paper"
-    elif method.published is not None:
-        theirs = published_row(
-            cells,
-            dataset=dataset,
-            method=method.published,
-            train_faces=row["train_faces"],
-            test_faces=row["test_faces"],
-            metric=metric,
-        )
-    if dataset is not None and not theirs:
-        note = "not in the paper"
+    theirs, note = counterpart(row, cells)
     unit = 1.0 if metric == "mae_years" else 100.0
     same = theirs.get(NETWORKS.get(row["network"], ""))
     return {
@@ -244,7 +257,8 @@ def versus(row: dict, reference: str, unit: float) -> dict[str, str]:
         return dict.fromkeys(names, "")
     low, high = unit * row[f"{key}_low"], unit * row[f"{key}_high"]
     difference = with_interval(unit * row[key], low, high, sign="+")
-    by_seed = ", ".join(map(p_text, row[f"p_{key}_by_seed"]))
+    exact = row[f"p_{key}_by_seed"]
+    by_seed = ", ".join(map(p_text, exact)) if len(exact) > 1 else ""  # one: it is p itself
     values = difference, p_text(row[f"p_{key}"]), p_text(row[f"p_{key}_holm"]), by_seed
     return dict(zip(names, values, strict=True))
 

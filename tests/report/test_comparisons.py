@@ -16,7 +16,7 @@ def gender(full_recipe):
     return comparisons.answers(full_recipe, "gender", 0)
 
 
-def test_finished_seeds(full_recipe, outputs):
+def test_finished_seeds(outputs):
     recipe = make_recipe("gender")
     write_run(recipe, "gender", 3, "teacher", {"teacher": 1})
     assert comparisons.finished_seeds(recipe, "gender") == []

@@ -7,7 +7,7 @@ import pytest
 from occkd_lib.errors import OcckdError
 from occkd_lib.evaluation import accuracy
 from occkd_lib.report import collect, write_results
-from occkd_lib.report.results import markdown
+from occkd_lib.report.page import markdown, table_section
 
 from .conftest import FUSED, MISTAKES, make_recipe, write_run
 
@@ -78,6 +78,13 @@ def test_nothing_to_write(outputs):
     with pytest.raises(OcckdError, match="no finished run of recipe 'tiny'.*occkd run tiny"):
         write_results(make_recipe("gender"))
     assert not (outputs / "tiny").exists()
+
+
+def test_the_page_shows_long_cells_in_full():
+    long = ", ".join(["0.123"] * 12)
+    html = table_section(2, pd.DataFrame({"a": [long], "b": ["<x>"]}))
+    assert long in html and "&lt;x&gt;" in html
+    assert "only ResNet-50 has a dagger" in html, "what is odd about the published table"
 
 
 def test_markdown_escapes_and_leaves_out_empty_columns():

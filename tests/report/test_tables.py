@@ -161,8 +161,19 @@ def test_table_4_holds_the_svms(full_recipe, results):
     assert (row["published VGG-f"], row["published VGG-face"]) == ("89.70", "90.27")
     assert "published ResNet-50" not in table
     table = side_by_side(full_recipe, 4, results=results)
-    weighted = pick(table, metric="weighted accuracy, %")
+    weighted = pick(table, metric="weighted accuracy, %", subset="official")
     assert (weighted["note"] == "not in the paper").all()
+
+
+def test_official_rows_come_first_and_only_they_stand_beside_the_paper(full_recipe, results):
+    table = side_by_side(full_recipe, 1, results=results)
+    blocks = table[["subset", "metric"]].drop_duplicates().to_numpy().tolist()
+    official, other = "official", "without train duplicates"
+    accuracy, weighted = "accuracy, %", "weighted accuracy, %"
+    assert blocks == [[s, m] for s in (official, other) for m in (accuracy, weighted)]
+    rest = pick(table, subset=other)
+    assert (rest["published VGG-f"] == "").all()
+    assert (rest["note"] == "subset not in the paper").all()
 
 
 def test_age_is_in_years_and_uses_svr(full_recipe, results):
