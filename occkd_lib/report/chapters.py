@@ -135,8 +135,11 @@ def agreement(table: pd.DataFrame, method: str, classes: Sequence[str]) -> Figur
         ax = axes[0, 0]
         ax.plot([0, top], [0, top], color="0.6", linewidth=1)
         ax.scatter(target, said, s=12, alpha=0.4, linewidths=0, color=figures.PALETTE[0])
-        bands = pd.Series(said).groupby(target // 10 * 10 + 5).median()
-        ax.plot(bands.index, bands, "o-", color=figures.PALETTE[1], label="median of ten years")
+        pairs = pd.DataFrame({"x": target, "y": said}).groupby(age_bands(target)[0])
+        middle = pairs.median()[pairs.size() >= 5]  # fewer faces have no typical answer
+        ax.plot(
+            middle["x"], middle["y"], "o-", color=figures.PALETTE[1], label="median of ten years"
+        )
         ax.set(xlabel="true age, years", ylabel="predicted age, years", title=method)
         ax.set(xlim=(0, top), ylim=(0, top), aspect="equal")
         ax.legend(loc="upper left")
