@@ -19,7 +19,7 @@ test: lint  ## ruff, mypy, pytest, and every notebook under nbval
 	$(BIN)/mypy
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto
 	@outputs=$$(mktemp -d) && trap 'rm -rf "$$outputs"' EXIT && \
-	OCCKD_OUTPUTS="$$outputs" $(BIN)/pytest -q -p no:cacheprovider --durations=5 \
+	OMP_NUM_THREADS=1 OCCKD_OUTPUTS="$$outputs" $(BIN)/pytest -q -p no:cacheprovider --durations=5 \
 	  --nbval-lax --nbval-current-env --nbval-sanitize-with tests/nbval.cfg notebooks
 	@echo "Passed: ruff (lint and format), mypy, pytest, and the notebooks under nbval."
 
