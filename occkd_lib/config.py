@@ -6,6 +6,7 @@ A recipe is a set of experiments (data set x task x network). What they share st
 
 from __future__ import annotations
 
+import json
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +19,8 @@ from occkd_lib.errors import OcckdError
 Visible = Literal["lower", "upper", "full"]
 Task = Literal["expression", "gender", "age"]
 LabelRule = Literal["majority", "crossentropy", "probability", "multi_target"]
+Start = Literal["student", "teacher"]  # whose weights a distilled student begins with
+Arm = dict[str, str | int | float | bool]  # settings of a stage that differ from the recipe's
 
 
 class Settings(BaseModel):
@@ -72,6 +75,7 @@ class StandardSettings(StageSettings):
     """Conventional teacher-student training: soft targets (Eq. 1-2) or hints (Eq. 3)."""
 
     kind: Literal["soft_targets", "hint"]
+    start: Start = "student"
     lam: float = Field(ge=0, le=1)
     tau: float = Field(20.0, gt=0)
     tau_squared: bool = False
@@ -81,6 +85,7 @@ class StandardSettings(StageSettings):
 class TripletSettings(StageSettings):
     """Teacher-student training with triplet loss (Eq. 4-7)."""
 
+    start: Start = "student"
     lam: float = Field(ge=0, le=1)
     alpha: float = Field(ge=0)
     squared: bool = True
@@ -97,6 +102,21 @@ class FusionSettings(Settings):
     C: tuple[float, ...] = (0.1, 1, 10, 100, 1000)
     epsilon: float = Field(0.0, ge=0)
     standardize: bool = False
+
+
+class Ablation(Settings):
+    """One question to a stage: it is trained again for every arm, all else being equal.
+
+    question: what the table of this ablation answers. arms: the settings that an arm changes.
+    """
+
+    question: str
+    stage: Literal["control", "standard", "triplet"]
+    arms: tuple[Arm, ...] = Field(min_length=1)
+
+    def stages(self) -> tuple[str, ...]:
+        """The arms as names of stages: ``triplet@alpha=0.1``."""
+        return tuple(arm_stage(self.stage, arm) for arm in self.arms)
 
 
 class Stages(Settings):
@@ -122,6 +142,25 @@ class Experiment(Settings):
     shift: int = Field(0, ge=0, le=16, description="random shift in pixels; needs a live teacher")
     stages: Stages
     fusion: FusionSettings = FusionSettings()
+    ablations: dict[str, Ablation] = {}
+
+    @model_validator(mode="after")
+    def _arms_are_settings(self) -> Experiment:
+        for ablation in self.ablations.values():
+            for stage in ablation.stages():
+                stage_settings(self, stage)
+        return self
+
+    @model_validator(mode="after")
+    def _affectnet_has_no_validation_split(self) -> Experiment:
+        if self.data.name == "affectnet":
+            stages = (getattr(self.stages, name) for name in Stages.model_fields)
+            if any(stage.select != "last" for stage in stages) or len(self.fusion.C) > 1:
+                raise ValueError(
+                    "affectnet has no validation split: every stage needs 'select: last', and "
+                    "fusion.C one value"
+                )
+        return self
 
     @model_validator(mode="after")
     def _age_needs_a_gap(self) -> Experiment:
@@ -145,6 +184,47 @@ class Recipe(Settings):
             names = ", ".join(self.experiments)
             raise OcckdError(f"recipe {self.name!r} has no experiment {name!r}; it has: {names}")
         return self.experiments[name]
+
+
+def arm_stage(stage: str, arm: Arm) -> str:
+    """``triplet`` with the settings of ``arm`` as the name of a stage: ``triplet@alpha=0.1``."""
+    changes = (f"{k}={v if isinstance(v, str) else json.dumps(v)}" for k, v in arm.items())
+    return f"{stage}@{','.join(changes)}"
+
+
+def parse_stage(stage: str) -> tuple[str, Arm]:
+    """The inverse of ``arm_stage``; a stage without ``@`` changes nothing.
+
+    Raises OcckdError for an arm that is not ``name=value,name=value``.
+    """
+    base, at, changes = stage.partition("@")
+    arm = {}
+    for change in changes.split(",") if at else ():
+        key, equals, value = change.partition("=")
+        if not (key and equals and value):
+            raise OcckdError(f"stage {stage!r}: write {base}@setting=value,setting=value")
+        try:
+            arm[key] = json.loads(value)
+        except ValueError:  # a name, as in mining=random
+            arm[key] = value
+    return base, arm
+
+
+def stage_settings(experiment: Experiment, stage: str) -> StageSettings | FusionSettings:
+    """The settings of a stage, or of an arm of it (``triplet@alpha=0.1``).
+
+    Raises ValueError for a setting that the stage does not have, or a value it cannot take.
+    """
+    base, arm = parse_stage(stage)
+    kind = "student" if base.startswith("student_") else base
+    settings = experiment.fusion if kind == "fusion" else getattr(experiment.stages, kind)
+    if not arm:
+        return settings
+    try:
+        return type(settings).model_validate({**settings.model_dump(), **arm})
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ValueError(f"{stage}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
 
 
 def builtin_recipes() -> list[str]:

@@ -8,6 +8,7 @@ we take LinearSVC and LinearSVR, whose default epsilon is the 0 that the paper c
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -73,8 +74,8 @@ class Fusion:
 def fit_fusion(
     train_parts: Sequence[Values],
     train_targets: Values,
-    val_parts: Sequence[Values],
-    val_targets: Values,
+    val_parts: Sequence[Values] | None,
+    val_targets: Values | None,
     *,
     task: str,
     C: Sequence[float] = (0.1, 1, 10, 100, 1000),
@@ -87,20 +88,25 @@ def fit_fusion(
     train_parts, val_parts: sequences of N x D arrays or tensors (embeddings of one or more
     networks), concatenated feature by feature. targets: N. task: "expression", "gender" or "age".
     epsilon: half-width of the SVR's tube, in years. standardize: zero mean, unit variance per
-    feature, learnt on train. C's are fitted in parallel where that pays; the same seed gives the
-    same result. Raises ValueError for unknown tasks and shapes that do not match.
+    feature, learnt on train. val_parts, val_targets: None where there is no validation split; then
+    C must be one value, and ``validation`` is NaN. C's are fitted in parallel where that pays; the
+    same seed gives the same result. Raises ValueError for unknown tasks and shapes that
+    do not match.
     """
     if task not in TASKS:
         raise ValueError(f"unknown task {task!r}; one of {', '.join(TASKS)}")
     if not C or min(C) <= 0:
         raise ValueError(f"C must hold at least one positive value, not {tuple(C)}")
-    train, val = concatenate(train_parts), concatenate(val_parts)
+    if val_parts is None and len(C) > 1:
+        raise ValueError(f"without a validation split C must be one value, not {tuple(C)}")
+    train = concatenate(train_parts)
+    val = None if val_parts is None else concatenate(val_parts)
     targets = as_numpy(train_targets)
     if len(targets) != len(train):
         raise ValueError(f"{len(train)} training embeddings, but {len(targets)} targets")
     scaler = StandardScaler().fit(train) if standardize else None
     if scaler is not None:
-        train, val = scaler.transform(train), scaler.transform(val)
+        train, val = scaler.transform(train), None if val is None else scaler.transform(val)
 
     grid = sorted({float(c) for c in C})
     jobs = min(joblib.cpu_count(), len(grid)) if train.size * len(grid) > WORTH_SHARING else 1
@@ -115,7 +121,9 @@ def fit_fusion(
 
     spec = TASKS[task]
     metric, sign = METRICS[spec.metric], 1 if spec.higher_is_better else -1
-    validation = {c: metric(val_targets, model.predict(val)) for c, model in models.items()}
+    validation = dict.fromkeys(grid, math.nan)
+    if val is not None and val_targets is not None:
+        validation = {c: metric(val_targets, model.predict(val)) for c, model in models.items()}
     best = max(grid, key=lambda c: sign * validation[c])  # max() keeps the first of equals
     converged = {c: bool(model.n_iter_ < MAX_ITERATIONS) for c, model in models.items()}
     return Fusion(task, best, validation, converged, models[best], scaler)

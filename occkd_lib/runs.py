@@ -1,6 +1,7 @@
 """Run: one folder that holds all that a stage leaves behind.
 
     <outputs>/<recipe>/<experiment>/seed<k>/<stage>/
+        (or a link to the same stage of another recipe or experiment)
         status.json            state, protocol, inputs' hashes, device, wall time, peak memory
         checkpoint.safetensors everything needed to go on after a kill (removed when done)
         model.safetensors      the selected weights
@@ -13,12 +14,16 @@ Every file is written aside and renamed, so a kill or a full disk never harms th
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
+import os
 import platform
 import resource
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -72,19 +77,53 @@ def peak_memory_mib() -> dict[str, int]:
     return marks
 
 
+def finished_twin(config: dict[str, Any]) -> Path | None:
+    """The folder of a finished run of the same config in the outputs, if there is one."""
+    wanted = fingerprint(config)
+    for path in outputs_root().glob(f"*/*/seed{config.get('seed')}/*/status.json"):
+        run = Run(path.parent)
+        if not run.folder.is_symlink() and run.done and run.fingerprint == wanted:
+            return run.folder
+    return None
+
+
 class Run:
     """A stage's folder. ``Run.open`` creates it or goes on with it; ``status`` tells its state."""
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
 
+    @staticmethod
+    @contextmanager
+    def alone(config: dict[str, Any], say: Callable[[str], None] = print) -> Iterator[None]:
+        """Wait until no other process makes the run of ``config``; keep others out meanwhile.
+
+        The lock ends with the process, however that ends.
+        """
+        path = outputs_root() / ".locks" / fingerprint(config)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                say(f"{config.get('stage', 'this run')}: another process makes it, waiting")
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
     @classmethod
     def open(cls, folder: str | Path, config: dict[str, Any]) -> Run:
         """The run in ``folder``, made by ``config`` (any JSON-able protocol).
 
+        A new folder becomes a link to a finished run of the same config, if the outputs hold one.
         Raises OcckdError when the folder holds a run made by another config.
         """
         run = cls(folder)
+        if run.folder.is_symlink() and not run.folder.exists():
+            run.folder.unlink()  # what it pointed to was deleted
+        twin = None if run.folder.exists() else finished_twin(config)
+        if twin is not None:
+            run.folder.parent.mkdir(parents=True, exist_ok=True)
+            run.folder.symlink_to(os.path.relpath(twin, run.folder.parent))
         status = run.status
         if status is None:
             run.folder.mkdir(parents=True, exist_ok=True)

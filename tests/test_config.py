@@ -1,7 +1,14 @@
 import pytest
 import yaml
 
-from occkd_lib.config import builtin_recipes, load_recipe, merge
+from occkd_lib.config import (
+    arm_stage,
+    builtin_recipes,
+    load_recipe,
+    merge,
+    parse_stage,
+    stage_settings,
+)
 from occkd_lib.errors import OcckdError
 
 
@@ -51,6 +58,17 @@ def test_every_recipe_of_the_book_is_valid(name):
         ({"defaults": {"data": {"name": "ferplus", "faces": None}}}, "needs label rule"),
         ({"defaults": {"data": {"labels": "majority"}}}, "takes no label rule"),
         ({"nmae": "x"}, "nmae: Extra inputs"),
+        (
+            {
+                "defaults": {
+                    "ablations": {
+                        "a": {"question": "?", "stage": "triplet", "arms": [{"alpha": -1}]}
+                    }
+                }
+            },
+            "triplet@alpha=-1: alpha: Input should be greater",
+        ),
+        ({"defaults": {"data": {"name": "affectnet", "faces": None}}}, "no validation split"),
     ],
 )
 def test_a_wrong_recipe_names_the_file_and_the_key(tmp_path, change, message):
@@ -60,6 +78,21 @@ def test_a_wrong_recipe_names_the_file_and_the_key(tmp_path, change, message):
     assert message in str(caught.value)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("arm", "name"),
+    [
+        ({"alpha": 0.1}, "triplet@alpha=0.1"),
+        ({"mining": "random", "squared": False}, "triplet@mining=random,squared=false"),
+        ({"lr": 1e-05, "epochs": 3}, "triplet@lr=1e-05,epochs=3"),
+    ],
+)
+def test_arms_have_names_that_can_be_read_back(tmp_path, arm, name):
+    assert arm_stage("triplet", arm) == name
+    assert parse_stage(name) == ("triplet", arm)
+    gender = load_recipe(write(tmp_path, {})).experiment("gender")
+    assert stage_settings(gender, name).model_dump() == gender.stages.triplet.model_dump() | arm
 
 
 def test_what_is_no_recipe(tmp_path):

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from occkd_lib.config import Experiment, Recipe
+from occkd_lib.config import Experiment, Recipe, stage_settings
 from occkd_lib.errors import OcckdError
 from occkd_lib.project import outputs_root
 from occkd_lib.runs import Run, differences, run_folder
@@ -88,8 +88,7 @@ def check_settings(run: Run, experiment: Experiment, stage: str) -> None:
     """Raise OcckdError when the run's protocol differs from what the recipe says now."""
     status = run.status or {}
     wanted = experiment.model_dump(mode="json")
-    kind = "student" if stage.startswith("student") else stage
-    wanted["settings"] = wanted["fusion"] if stage == "fusion" else wanted["stages"][kind]
+    wanted["settings"] = stage_settings(experiment, stage).model_dump(mode="json")
     shared = sorted(wanted.keys() & status["config"].keys())
     changed = differences({k: status["config"][k] for k in shared}, {k: wanted[k] for k in shared})
     if changed:

@@ -122,9 +122,10 @@ def fit(
     """Train ``model`` in place and leave it with the selected weights.
 
     validate: metric on the validation split, higher is better; it chooses the epoch
-    (settings.select == "best") and drives the plateau schedule. A checkpoint is written after
-    every epoch; whatever an epoch draws at random depends on (seed, epoch) alone, so a run killed
-    at any moment and started again ends where an undisturbed one ends.
+    (settings.select == "best") and drives the plateau schedule. Where there is no such split it is
+    NaN, the last epoch is kept, and the training loss drives the schedule. A checkpoint is written
+    after every epoch; whatever an epoch draws at random depends on (seed, epoch) alone, so a run
+    killed at any moment and started again ends where an undisturbed one ends.
 
     Returns facts for the run's status. Raises OcckdError when the loss stops being a number.
     """
@@ -150,14 +151,14 @@ def fit(
                 schedule.step()
             losses.append(loss.detach())  # no synchronisation inside the epoch
         check_finite(torch.stack(losses), epoch, run)
-        metric = validate(model)
+        metric, mean_loss = validate(model), float(torch.stack(losses).mean())
         if settings.schedule == "plateau":
-            schedule.step(metric)
+            schedule.step(-mean_loss if math.isnan(metric) else metric)
         progress.history.append(
             {
                 "epoch": epoch,
                 "lr": lr,
-                "loss": float(torch.stack(losses).mean()),
+                "loss": mean_loss,
                 "validation": metric,
                 "seconds": round(time.monotonic() - begun, 2),
             }

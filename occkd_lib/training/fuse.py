@@ -33,6 +33,7 @@ def fuse(
     """Fit every method on train, choose its C on val, save its predictions for val and test."""
     task, visible = TASKS[experiment.task], experiment.visible
     splits = {name: faces.split(name) for name in ("train", "val", "test")}
+    splits = {name: part for name, part in splits.items() if len(part)}  # AffectNet has no val
     embeddings = {
         stage: embed(experiment, parent, splits, visible) for stage, parent in parents.items()
     }
@@ -42,8 +43,8 @@ def fuse(
         fusion = fit_fusion(
             parts["train"],
             splits["train"].targets,
-            parts["val"],
-            splits["val"].targets,
+            parts.get("val"),
+            splits["val"].targets if "val" in splits else None,
             task=task.name,
             seed=seed,
             **experiment.fusion.model_dump(),
@@ -53,7 +54,7 @@ def fuse(
             "validation": fusion.validation,
             "converged": fusion.converged,
         }
-        for name in ("val", "test"):
+        for name in [name for name in splits if name != "train"]:
             decided, scores = fusion.predict(parts[name]), fusion.scores(parts[name])
             tables.append(prediction_table(splits[name], visible, method, decided, scores))
     save_predictions(run, tables, task)

@@ -4,11 +4,14 @@
              │                                ├─ standard ─┼─ fusion
              └────────────────────────────────┴─ triplet ──┘
 
-``run_stage`` runs one of them (and first whatever it needs), resumes it, or finds it done.
+``run_stage`` runs one of them (and first whatever it needs), resumes it, or finds it done, be it
+by another recipe or experiment. Control, standard and triplet have arms: ``triplet@alpha=0.1`` is
+that stage with one setting changed, beside the recipe's own.
 """
 
 from __future__ import annotations
 
+import math
 import zlib
 from collections.abc import Callable
 from functools import lru_cache
@@ -16,7 +19,17 @@ from typing import Any
 
 import torch
 
-from occkd_lib.config import DataSettings, Experiment, Recipe
+from occkd_lib.config import (
+    DataSettings,
+    Experiment,
+    FusionSettings,
+    Recipe,
+    StageSettings,
+    StandardSettings,
+    TripletSettings,
+    parse_stage,
+    stage_settings,
+)
 from occkd_lib.data import FaceSet, load_faces
 from occkd_lib.errors import OcckdError
 from occkd_lib.evaluation import METRICS
@@ -41,18 +54,37 @@ from occkd_lib.training.views import Views
 STAGES = ("teacher", "student_lower", "student_upper", "control", "standard", "triplet", "fusion")
 
 
-def needs(stage: str, visible: str) -> tuple[str, ...]:
-    """The stages that must be done before ``stage``."""
-    student = f"student_{visible}"
+ARMS = ("control", "standard", "triplet")  # stages that have some
+
+
+def needs(experiment: Experiment, stage: str) -> tuple[str, ...]:
+    """The stages that must be done before ``stage``; a distilled one begins with the last of them.
+
+    Raises OcckdError for a stage that there is not.
+    """
+    base, arm = parse_stage(stage)
+    if base not in STAGES or (arm and base not in ARMS):
+        arms = ", ".join(f"{name}@setting=value" for name in ARMS)
+        raise OcckdError(f"no stage {stage!r}; stages are {', '.join(STAGES)}, {arms}")
+    student = f"student_{experiment.visible}"
+    if base in ("standard", "triplet"):
+        start = settings_of(experiment, stage).start  # type: ignore[union-attr]
+        return ("teacher", student) if start == "student" else ("teacher",)
     return {
         "teacher": (),
         "student_lower": ("teacher",),
         "student_upper": ("teacher",),
         "control": (student,),
-        "standard": ("teacher", student),
-        "triplet": ("teacher", student),
         "fusion": ("standard", "triplet", "control"),
-    }[stage]
+    }[base]
+
+
+def settings_of(experiment: Experiment, stage: str) -> StageSettings | FusionSettings:
+    """``stage_settings``; a wrong arm is the user's mistake."""
+    try:
+        return stage_settings(experiment, stage)
+    except ValueError as error:
+        raise OcckdError(str(error)) from None
 
 
 @lru_cache(maxsize=2)
@@ -77,54 +109,45 @@ def run_stage(
     Returns the Run. Raises OcckdError for unknown names, bad data, or a run folder made by
     another recipe.
     """
-    if stage not in STAGES:
-        raise OcckdError(f"no stage {stage!r}; stages are {', '.join(STAGES)}")
     chosen = recipe.experiment(experiment)
     parents = {
-        name: run_stage(recipe, experiment, seed, name, say=say)
-        for name in needs(stage, chosen.visible)
+        name: run_stage(recipe, experiment, seed, name, say=say) for name in needs(chosen, stage)
     }
     faces = faces_of(chosen.data, chosen.task)
-    config = protocol(recipe, experiment, chosen, seed, stage, faces, parents)
-    run = Run.open(run_folder(recipe.name, experiment, seed, stage), config)
-    if run.done:
-        return run
-    run.start()
-    try:
-        if stage == "fusion":
-            facts = fuse(chosen, seed, faces, parents, run)
-        else:
-            facts = train(chosen, seed, stage, faces, parents, run, say)
-    except BaseException as error:
-        run.fail(error)
-        raise
-    counts = {name: int((faces.splits == name).sum()) for name in ("train", "val", "test")}
-    run.finish(n=counts, **facts)
+    config = protocol(chosen, seed, stage, faces, parents)
+    with Run.alone(config, say):
+        run = Run.open(run_folder(recipe.name, experiment, seed, stage), config)
+        if run.done:
+            return run
+        run.start()
+        try:
+            if stage == "fusion":
+                facts = fuse(chosen, seed, faces, parents, run)
+            else:
+                facts = train(chosen, seed, stage, faces, parents, run, say)
+        except BaseException as error:
+            run.fail(error)
+            raise
+        counts = {name: int((faces.splits == name).sum()) for name in ("train", "val", "test")}
+        run.finish(n=counts, **facts)
     return run
 
 
 def protocol(
-    recipe: Recipe,
-    name: str,
-    experiment: Experiment,
-    seed: int,
-    stage: str,
-    faces: FaceSet,
-    parents: dict[str, Run],
+    experiment: Experiment, seed: int, stage: str, faces: FaceSet, parents: dict[str, Run]
 ) -> dict[str, Any]:
-    """All that determines a stage's result; its hash is the run's fingerprint."""
-    kind = "student" if stage.startswith("student") else stage
-    shared = experiment.model_dump(
-        mode="json", exclude={"stages", "fusion", "seeds", "both_halves"}
-    )
-    settings = experiment.fusion if stage == "fusion" else getattr(experiment.stages, kind)
+    """All that determines a stage's result, and nothing else; its hash is the run's fingerprint.
+
+    Neither recipe nor experiment are named in it: what two of them share is done once.
+    """
+    decides = {"data", "task", "network", "batch_size", "precision", "flip", "shift"}
+    if stage.split("_")[0] not in ("teacher", "student"):
+        decides.add("visible")
     return {
-        "recipe": recipe.name,
-        "experiment": name,
         "seed": seed,
-        "stage": stage,
-        **shared,
-        "settings": settings.model_dump(mode="json"),
+        "stage": parse_stage(stage)[0],
+        **experiment.model_dump(mode="json", include=decides),
+        "settings": settings_of(experiment, stage).model_dump(mode="json"),
         "faces": faces.fingerprint(),
         "parents": {parent: run.fingerprint for parent, run in parents.items()},
     }
@@ -140,13 +163,15 @@ def train(
     say: Callable[[str], None],
 ) -> dict[str, Any]:
     """Any stage but fusion: initialise, fit, predict."""
-    task = TASKS[experiment.task]
+    base, _ = parse_stage(stage)
+    task, settings = TASKS[experiment.task], settings_of(experiment, stage)
+    assert isinstance(settings, StageSettings)
     compute = Compute.best(experiment.precision)
-    stage_seed = zlib.crc32(f"{stage}|{seed}".encode()) % 20_000
+    stage_seed = zlib.crc32(f"{base}|{seed}".encode()) % 20_000  # arms differ in nothing else
     torch.manual_seed(stage_seed)
     train_faces, val_faces, test_faces = (faces.split(s) for s in ("train", "val", "test"))
     visible = {"teacher": "full", "student_lower": "lower", "student_upper": "upper"}.get(
-        stage, experiment.visible
+        base, experiment.visible
     )
 
     if stage == "teacher":
@@ -154,18 +179,14 @@ def train(
         if task.name == "age":  # start at the mean age, not at birth
             torch.nn.init.constant_(model.head.bias, float(train_faces.targets.float().mean()))
     else:  # a student starts from its teacher, a distilled student from its student
-        start = (
-            parents["teacher"]
-            if stage.startswith("student")
-            else parents[f"student_{experiment.visible}"]
-        )
-        model = load_model(experiment, start)
+        model = load_model(experiment, list(parents.values())[-1])
     model = model.to(compute.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     views = Views(train_faces, model.input_spec, compute.device)
     held_out = {
-        "val": Views(val_faces, model.input_spec, compute.device),
-        "test": Views(test_faces, model.input_spec, compute.device),
+        name: Views(each, model.input_spec, compute.device)
+        for name, each in (("val", val_faces), ("test", test_faces))
+        if len(each)  # AffectNet has no validation split
     }
     batches = Batches(
         views,
@@ -174,16 +195,15 @@ def train(
         flip=experiment.flip,
         shift=experiment.shift,
     )
-    settings = getattr(experiment.stages, "student" if stage.startswith("student") else stage)
     objective: Objective
-    if stage in ("standard", "triplet"):
+    if isinstance(settings, StandardSettings | TripletSettings):
         teacher = FrozenTeacher(
             load_model(experiment, parents["teacher"]).to(compute.device),
             views,
             compute=compute,
             live=experiment.shift > 0,
         )
-        if stage == "standard":
+        if isinstance(settings, StandardSettings):
             objective = StandardObjective(task, visible, faces.rule, teacher, settings)
         else:
             objective = TripletObjective(
@@ -193,6 +213,8 @@ def train(
         objective = TaskObjective(task, visible, faces.rule)
 
     def validate(network: FaceNet) -> float:
+        if "val" not in held_out:
+            return math.nan
         decided = task.decide(predict(network, held_out["val"], visible, compute=compute).output)
         value = METRICS[task.metric](val_faces.targets, decided.cpu())
         return value if task.higher_is_better else -value
@@ -207,7 +229,7 @@ def train(
         for looks in held_out.values():
             output = predict(model, looks, half, compute=compute).output.cpu()
             decided = task.decide(output).numpy()
-            tables.append(prediction_table(looks.faces, half, stage, decided, output.numpy()))
+            tables.append(prediction_table(looks.faces, half, base, decided, output.numpy()))
     save_predictions(run, tables, task)
     run.save_tensors("model", model.state_dict())
     record = getattr(model, "init_record", None) if stage == "teacher" else None

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 import torch
 
+from occkd_lib.config import Recipe, Stages
 from occkd_lib.errors import OcckdError
 from occkd_lib.runs import Run
 from occkd_lib.tasks import TASKS
@@ -127,9 +128,101 @@ def test_age_starts_at_the_mean_age(outputs):
     assert TASKS["age"].outputs == 1
 
 
-def test_unknown_stage(tiny):
-    with pytest.raises(OcckdError, match="teacher, student_lower"):
-        run_stage(tiny, "gender", 0, "graduation")
+@pytest.mark.parametrize(
+    ("stage", "message"),
+    [
+        ("graduation", "teacher, student_lower"),
+        ("teacher@lr=0.1", "teacher, student_lower"),  # what builds on it would need arms, too
+        ("triplet@alfa=0.1", "triplet@alfa=0.1: alfa: Extra inputs"),
+        ("triplet@alpha=-1", "triplet@alpha=-1: alpha: Input should be greater"),
+        ("triplet@alpha", "write triplet@setting=value"),
+    ],
+)
+def test_unknown_stage(tiny, stage, message):
+    with pytest.raises(OcckdError, match=message):
+        run_stage(tiny, "gender", 0, stage)
+
+
+def test_an_arm_changes_one_setting_and_shares_the_rest(outputs, tiny):
+    own = run_stage(tiny, "expression", 0, "triplet", say=silent)
+    said: list[str] = []
+    arm = run_stage(tiny, "expression", 0, "triplet@alpha=0.5,mining=random", say=said.append)
+    assert all(line.startswith("triplet@") for line in said), "teacher and student are there"
+    assert arm.folder.name == "triplet@alpha=0.5,mining=random"
+    wanted = {**own.status["config"]["settings"], "alpha": 0.5, "mining": "random"}
+    assert arm.status["config"] == {**own.status["config"], "settings": wanted}
+    assert set(arm.predictions.method) == {"triplet"}
+    assert not np.allclose(arm.predictions.score_0, own.predictions.score_0)
+
+
+def test_without_step_2_distillation_begins_with_the_teacher(outputs, tiny):
+    run = run_stage(tiny, "expression", 0, "standard@start=teacher,lr=1e-12", say=silent)
+    assert run.status["config"]["parents"].keys() == {"teacher"}
+    assert not (run.folder.parent / "student_lower").exists()
+    teacher = Run(run.folder.parent / "teacher").predictions.query("visible == 'lower'")
+    # nothing was learnt at that rate, but batch norm has followed the hidden half a little
+    assert np.corrcoef(run.predictions.score_0, teacher.score_0)[0, 1] > 0.5
+
+
+def test_an_arm_that_says_what_the_recipe_says_is_the_recipe_s_own(outputs, tiny):
+    own = run_stage(tiny, "gender", 0, "standard", say=silent)
+    said: list[str] = []
+    arm = run_stage(tiny, "gender", 0, "standard@lam=0.5", say=said.append)
+    assert (arm.folder.resolve(), said) == (own.folder.resolve(), [])
+
+
+def test_recipes_share_equal_stages(outputs, tiny):
+    """A teacher is trained once, whatever asks for it; another student is another student."""
+    first = run_stage(tiny, "gender", 0, "student_upper", say=silent)
+    content = tiny_recipe(stages={"student": {"lr": 0.002}}).model_dump()
+    other = Recipe.model_validate(
+        {**content, "name": "other", "experiments": {"g": content["experiments"]["gender"]}}
+    )
+    said: list[str] = []
+    student = run_stage(other, "g", 0, "student_upper", say=said.append)
+    assert {line.split()[0] for line in said} == {"student_upper"}
+    teacher = outputs / "other" / "g" / "seed0" / "teacher"
+    assert teacher.is_symlink() and Run(teacher).done
+    assert student.fingerprint != first.fingerprint
+    for path in sorted((outputs / "tiny" / "gender" / "seed0" / "teacher").iterdir()):
+        path.unlink()
+    (outputs / "tiny" / "gender" / "seed0" / "teacher").rmdir()
+    assert run_stage(other, "g", 0, "teacher", say=silent).done, "a link into nothing is renewed"
+    assert not teacher.is_symlink()
+
+
+def test_two_processes_do_not_make_the_same_run(outputs, tiny):
+    """The second one waits for the first, and finds it done."""
+    code = (
+        "import sys; from tests.tiny import tiny_recipe\n"
+        "from occkd_lib.training.stages import run_stage\n"
+        "run_stage(tiny_recipe(), 'gender', 0, 'teacher')\n"
+    )
+    root = Path(__file__).parents[2]
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", code], cwd=root, env=dict(os.environ), text=True,
+            stdout=subprocess.PIPE,
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    said = "".join(process.communicate()[0] for process in both)
+    assert [process.returncode for process in both] == [0, 0]
+    assert said.count("epoch 1/2") == 1
+
+
+def test_without_a_validation_split_the_last_epoch_is_kept(outputs, monkeypatch):
+    """As for AffectNet, whose validation set is the test set."""
+    change = {stage: {"select": "last", "schedule": "plateau"} for stage in Stages.model_fields}
+    recipe = tiny_recipe(stages=change, fusion={"C": [1.0]})
+    faces = stages.faces_of(recipe.experiment("expression").data, "expression")
+    rest = faces.select(np.flatnonzero(faces.splits != "val"))
+    monkeypatch.setattr(stages, "faces_of", lambda data, task: rest)
+    run = run_stage(recipe, "expression", 0, "fusion", say=silent)
+    assert set(run.predictions.split) == {"test"}
+    student = Run(run.folder.parent / "student_lower")
+    assert student.status["selected_epoch"] == 1
+    assert student.history.validation.isna().all()
 
 
 KILL = """
