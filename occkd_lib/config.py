@@ -107,16 +107,19 @@ class FusionSettings(Settings):
 class Ablation(Settings):
     """One question to a stage: it is trained again for every arm, all else being equal.
 
-    question: what the table of this ablation answers. arms: the settings that an arm changes.
+    question: what the table of this ablation answers. arms: the settings that an arm changes; the
+    others are compared with the first. control: how the control is changed to be as long as they.
     """
 
     question: str
-    stage: Literal["control", "standard", "triplet"]
-    arms: tuple[Arm, ...] = Field(min_length=1)
+    stage: Literal["standard", "triplet"]
+    arms: tuple[Arm, ...] = Field(min_length=2)
+    control: Arm = {}
 
     def stages(self) -> tuple[str, ...]:
-        """The arms as names of stages: ``triplet@alpha=0.1``."""
-        return tuple(arm_stage(self.stage, arm) for arm in self.arms)
+        """The arms as names of stages, and last the control: ``triplet@alpha=0.1``."""
+        arms = (arm_stage(self.stage, arm) for arm in self.arms)
+        return (*arms, arm_stage("control", self.control))
 
 
 class Stages(Settings):
@@ -189,7 +192,7 @@ class Recipe(Settings):
 def arm_stage(stage: str, arm: Arm) -> str:
     """``triplet`` with the settings of ``arm`` as the name of a stage: ``triplet@alpha=0.1``."""
     changes = (f"{k}={v if isinstance(v, str) else json.dumps(v)}" for k, v in arm.items())
-    return f"{stage}@{','.join(changes)}"
+    return f"{stage}@{','.join(changes)}" if arm else stage
 
 
 def parse_stage(stage: str) -> tuple[str, Arm]:

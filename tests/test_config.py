@@ -62,7 +62,7 @@ def test_every_recipe_of_the_book_is_valid(name):
             {
                 "defaults": {
                     "ablations": {
-                        "a": {"question": "?", "stage": "triplet", "arms": [{"alpha": -1}]}
+                        "a": {"question": "?", "stage": "triplet", "arms": [{}, {"alpha": -1}]}
                     }
                 }
             },
@@ -83,6 +83,7 @@ def test_a_wrong_recipe_names_the_file_and_the_key(tmp_path, change, message):
 @pytest.mark.parametrize(
     ("arm", "name"),
     [
+        ({}, "triplet"),
         ({"alpha": 0.1}, "triplet@alpha=0.1"),
         ({"mining": "random", "squared": False}, "triplet@mining=random,squared=false"),
         ({"lr": 1e-05, "epochs": 3}, "triplet@lr=1e-05,epochs=3"),

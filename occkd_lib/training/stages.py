@@ -133,6 +133,22 @@ def run_stage(
     return run
 
 
+_teachers: dict[str, FrozenTeacher] = {}  # the last one: the arms of an ablation share it
+
+
+def frozen_teacher(
+    experiment: Experiment, run: Run, views: Views, compute: Compute
+) -> FrozenTeacher:
+    """The finished teacher ``run`` on the training faces; once a process for all that ask."""
+    if run.fingerprint not in _teachers:
+        _teachers.clear()
+        model = load_model(experiment, run).to(compute.device)
+        _teachers[run.fingerprint] = FrozenTeacher(
+            model, views, compute=compute, live=experiment.shift > 0
+        )
+    return _teachers[run.fingerprint]
+
+
 def protocol(
     experiment: Experiment, seed: int, stage: str, faces: FaceSet, parents: dict[str, Run]
 ) -> dict[str, Any]:
@@ -197,12 +213,7 @@ def train(
     )
     objective: Objective
     if isinstance(settings, StandardSettings | TripletSettings):
-        teacher = FrozenTeacher(
-            load_model(experiment, parents["teacher"]).to(compute.device),
-            views,
-            compute=compute,
-            live=experiment.shift > 0,
-        )
+        teacher = frozen_teacher(experiment, parents["teacher"], views, compute)
         if isinstance(settings, StandardSettings):
             objective = StandardObjective(task, visible, faces.rule, teacher, settings)
         else:
