@@ -1,7 +1,8 @@
 """Recipes: typed, validated hyperparameters, read from YAML.
 
 A recipe is a set of experiments (data set x task x network). What they share stands once under
-``defaults``; an experiment repeats only what differs. Both are merged key by key.
+``defaults``, what two of them share is taken over by ``like: name``; an experiment repeats only
+what differs. All are merged key by key.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ Visible = Literal["lower", "upper", "full"]
 Task = Literal["expression", "gender", "age"]
 LabelRule = Literal["majority", "crossentropy", "probability", "multi_target"]
 Start = Literal["student", "teacher"]  # whose weights a distilled student begins with
+ARMED = ("control", "standard", "triplet")  # stages that have arms
 Arm = dict[str, str | int | float | bool]  # settings of a stage that differ from the recipe's
 
 
@@ -69,6 +71,7 @@ class StageSettings(Settings):
     plateau_factor: float = Field(0.1, gt=0, lt=1)
     final_lr: float | None = Field(None, gt=0, description="floor of the plateau schedule")
     select: Literal["best", "last"] = "best"
+    tune: tuple[Arm, ...] = Field((), description="arms; the best on validation is the stage")
 
 
 class StandardSettings(StageSettings):
@@ -149,6 +152,11 @@ class Experiment(Settings):
 
     @model_validator(mode="after")
     def _arms_are_settings(self) -> Experiment:
+        for name in Stages.model_fields:
+            if getattr(self.stages, name).tune and name not in ARMED:
+                raise ValueError(f"stages.{name} cannot be tuned: what follows builds on it")
+        for name in ARMED:
+            tuned_arms(self, name)
         for ablation in self.ablations.values():
             for stage in ablation.stages():
                 stage_settings(self, stage)
@@ -158,10 +166,11 @@ class Experiment(Settings):
     def _affectnet_has_no_validation_split(self) -> Experiment:
         if self.data.name == "affectnet":
             stages = (getattr(self.stages, name) for name in Stages.model_fields)
-            if any(stage.select != "last" for stage in stages) or len(self.fusion.C) > 1:
+            chosen = any(stage.select != "last" or stage.tune for stage in stages)
+            if chosen or len(self.fusion.C) > 1:
                 raise ValueError(
-                    "affectnet has no validation split: every stage needs 'select: last', and "
-                    "fusion.C one value"
+                    "affectnet has no validation split: every stage needs 'select: last' and no "
+                    "'tune', and fusion.C one value"
                 )
         return self
 
@@ -224,10 +233,23 @@ def stage_settings(experiment: Experiment, stage: str) -> StageSettings | Fusion
     if not arm:
         return settings
     try:
-        return type(settings).model_validate({**settings.model_dump(), **arm})
+        return type(settings).model_validate({**settings.model_dump(), "tune": (), **arm})
     except ValidationError as error:
         first = error.errors()[0]
         raise ValueError(f"{stage}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+
+
+def tuned_arms(experiment: Experiment, stage: str) -> tuple[str, ...]:
+    """The arms of a stage that is tuned on validation, as names of stages; () for any other.
+
+    Raises ValueError for a setting that the stage does not have, or a value it cannot take.
+    """
+    if stage not in ARMED:
+        return ()
+    arms = tuple(arm_stage(stage, arm) for arm in getattr(experiment.stages, stage).tune)
+    for arm in arms:
+        stage_settings(experiment, arm)
+    return arms
 
 
 def builtin_recipes() -> list[str]:
@@ -256,8 +278,8 @@ def load_recipe(recipe: str | Path) -> Recipe:
         raise OcckdError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(raw, dict) or not isinstance(raw.get("experiments"), dict):
         raise OcckdError(f"{path}: a recipe needs a mapping with 'name' and 'experiments'")
-    defaults = raw.pop("defaults", {})
-    raw["experiments"] = {k: merge(defaults, v or {}) for k, v in raw["experiments"].items()}
+    defaults, own = raw.pop("defaults", {}), raw["experiments"]
+    raw["experiments"] = {name: complete(name, own, defaults, path) for name in own}
     try:
         return Recipe.model_validate(raw)
     except ValidationError as error:
@@ -265,6 +287,19 @@ def load_recipe(recipe: str | Path) -> Recipe:
         where = ".".join(str(part) for part in first["loc"])
         more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
         raise OcckdError(f"{path}: {where}: {first['msg']}{more}") from None
+
+
+def complete(
+    name: str, own: dict[str, Any], defaults: dict[str, Any], path: Path
+) -> dict[str, Any]:
+    """Experiment ``name`` laid over the one it is ``like``, or over the defaults."""
+    content = dict(own[name] or {})
+    model = content.pop("like", None)
+    if model is None:
+        return merge(defaults, content)
+    if model not in own or list(own).index(model) >= list(own).index(name):
+        raise OcckdError(f"{path}: experiments.{name}.like: no experiment {model!r} above it")
+    return merge(complete(model, own, defaults, path), content)
 
 
 def merge(base: dict[str, Any], change: dict[str, Any]) -> dict[str, Any]:

@@ -122,8 +122,7 @@ class Run:
             run.folder.unlink()  # what it pointed to was deleted
         twin = None if run.folder.exists() else finished_twin(config)
         if twin is not None:
-            run.folder.parent.mkdir(parents=True, exist_ok=True)
-            run.folder.symlink_to(os.path.relpath(twin, run.folder.parent))
+            Run(twin).stand_for(run.folder)
         status = run.status
         if status is None:
             run.folder.mkdir(parents=True, exist_ok=True)
@@ -135,6 +134,19 @@ class Run:
                 "delete that folder, or set OCCKD_OUTPUTS to another one"
             )
         return run
+
+    def stand_for(self, folder: Path) -> Run:
+        """Make ``folder`` a link to this run (if it is not) and return the run by that name.
+
+        Raises OcckdError when the folder holds something of its own.
+        """
+        if folder.is_symlink():
+            folder.unlink()
+        elif folder.exists():
+            raise OcckdError(f"{folder} holds a run of another recipe: delete that folder")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.symlink_to(os.path.relpath(self.folder.resolve(), folder.parent.resolve()))
+        return Run(folder)
 
     @property
     def status(self) -> dict[str, Any] | None:

@@ -69,6 +69,11 @@ def test_every_recipe_of_the_book_is_valid(name):
             "triplet@alpha=-1: alpha: Input should be greater",
         ),
         ({"defaults": {"data": {"name": "affectnet", "faces": None}}}, "no validation split"),
+        (
+            {"defaults": {"stages": {"triplet": {"tune": [{"alpha": 0.1}, {"alfa": 0.2}]}}}},
+            "triplet@alfa=0.2: alfa: Extra inputs",
+        ),
+        ({"defaults": {"stages": {"teacher": {"tune": [{"lr": 0.1}]}}}}, "teacher cannot be tuned"),
     ],
 )
 def test_a_wrong_recipe_names_the_file_and_the_key(tmp_path, change, message):
@@ -94,6 +99,21 @@ def test_arms_have_names_that_can_be_read_back(tmp_path, arm, name):
     assert parse_stage(name) == ("triplet", arm)
     gender = load_recipe(write(tmp_path, {})).experiment("gender")
     assert stage_settings(gender, name).model_dump() == gender.stages.triplet.model_dump() | arm
+
+
+def test_an_experiment_may_be_like_one_above_it(tmp_path):
+    change = {
+        "experiments": {
+            "other": {"like": "gender", "visible": "lower"},
+            "third": {"like": "other", "stages": {"teacher": {"lr": 0.3}}},
+        }
+    }
+    recipe = load_recipe(write(tmp_path, change))
+    assert recipe.experiment("third").visible == "lower"
+    assert recipe.experiment("third").stages.teacher.lr == 0.3
+    assert recipe.experiment("other").stages == recipe.experiment("gender").stages
+    with pytest.raises(OcckdError, match="first.like: no experiment 'gender' above it"):
+        load_recipe(write(tmp_path, {"experiments": {"first": {"like": "gender"}}}))
 
 
 def test_what_is_no_recipe(tmp_path):

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from occkd_lib.config import Experiment, Recipe, stage_settings
+from occkd_lib.config import Experiment, Recipe, stage_settings, tuned_arms
 from occkd_lib.errors import OcckdError
 from occkd_lib.project import outputs_root
 from occkd_lib.runs import Run, differences, run_folder
@@ -86,16 +86,20 @@ def finished_runs(recipe: Recipe, experiment: str) -> dict[tuple[int, str], Run]
 
 def check_settings(run: Run, experiment: Experiment, stage: str) -> None:
     """Raise OcckdError when the run's protocol differs from what the recipe says now."""
-    status = run.status or {}
-    wanted = experiment.model_dump(mode="json")
-    wanted["settings"] = stage_settings(experiment, stage).model_dump(mode="json")
-    shared = sorted(wanted.keys() & status["config"].keys())
-    changed = differences({k: status["config"][k] for k in shared}, {k: wanted[k] for k in shared})
-    if changed:
-        raise OcckdError(
-            f"{run.folder} was made by another version of the recipe ({'; '.join(changed[:3])}): "
-            "restore the recipe, or delete that folder and run it again"
-        )
+    config = (run.status or {})["config"]
+    shared = experiment.model_dump(mode="json")
+    wrong = []
+    for name in tuned_arms(experiment, stage) or (stage,):
+        settings = stage_settings(experiment, name).model_dump(mode="json", exclude={"tune"})
+        wanted = {**shared, "settings": settings}
+        keys = sorted(wanted.keys() & config.keys())
+        wrong = differences({k: config[k] for k in keys}, {k: wanted[k] for k in keys})
+        if not wrong:
+            return
+    raise OcckdError(
+        f"{run.folder} was made by another version of the recipe ({'; '.join(wrong[:3])}): "
+        "restore the recipe, or delete that folder and run it again"
+    )
 
 
 def gather(recipe: Recipe, experiment: str) -> list[Evidence]:

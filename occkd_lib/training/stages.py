@@ -6,7 +6,8 @@
 
 ``run_stage`` runs one of them (and first whatever it needs), resumes it, or finds it done, be it
 by another recipe or experiment. Control, standard and triplet have arms: ``triplet@alpha=0.1`` is
-that stage with one setting changed, beside the recipe's own.
+that stage with one setting changed, beside the recipe's own. A stage with ``tune`` is the arm that
+does best on validation.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any
 import torch
 
 from occkd_lib.config import (
+    ARMED,
     DataSettings,
     Experiment,
     FusionSettings,
@@ -29,6 +31,7 @@ from occkd_lib.config import (
     TripletSettings,
     parse_stage,
     stage_settings,
+    tuned_arms,
 )
 from occkd_lib.data import FaceSet, load_faces
 from occkd_lib.errors import OcckdError
@@ -54,17 +57,14 @@ from occkd_lib.training.views import Views
 STAGES = ("teacher", "student_lower", "student_upper", "control", "standard", "triplet", "fusion")
 
 
-ARMS = ("control", "standard", "triplet")  # stages that have some
-
-
 def needs(experiment: Experiment, stage: str) -> tuple[str, ...]:
     """The stages that must be done before ``stage``; a distilled one begins with the last of them.
 
     Raises OcckdError for a stage that there is not.
     """
     base, arm = parse_stage(stage)
-    if base not in STAGES or (arm and base not in ARMS):
-        arms = ", ".join(f"{name}@setting=value" for name in ARMS)
+    if base not in STAGES or (arm and base not in ARMED):
+        arms = ", ".join(f"{name}@setting=value" for name in ARMED)
         raise OcckdError(f"no stage {stage!r}; stages are {', '.join(STAGES)}, {arms}")
     student = f"student_{experiment.visible}"
     if base in ("standard", "triplet"):
@@ -110,6 +110,11 @@ def run_stage(
     another recipe.
     """
     chosen = recipe.experiment(experiment)
+    arms = tuned_arms(chosen, stage)
+    if arms:
+        runs = [run_stage(recipe, experiment, seed, arm, say=say) for arm in arms]
+        best = max(runs, key=lambda run: (run.status or {})["validation_metric"])
+        return best.stand_for(run_folder(recipe.name, experiment, seed, stage))
     parents = {
         name: run_stage(recipe, experiment, seed, name, say=say) for name in needs(chosen, stage)
     }
@@ -156,16 +161,23 @@ def protocol(
 
     Neither recipe nor experiment are named in it: what two of them share is done once.
     """
+    return {
+        "seed": seed,
+        **deciding(experiment, stage),
+        "faces": faces.fingerprint(),
+        "parents": {parent: run.fingerprint for parent, run in parents.items()},
+    }
+
+
+def deciding(experiment: Experiment, stage: str) -> dict[str, Any]:
+    """The part of an experiment that decides what a stage does."""
     decides = {"data", "task", "network", "batch_size", "precision", "flip", "shift"}
     if stage.split("_")[0] not in ("teacher", "student"):
         decides.add("visible")
     return {
-        "seed": seed,
         "stage": parse_stage(stage)[0],
         **experiment.model_dump(mode="json", include=decides),
-        "settings": settings_of(experiment, stage).model_dump(mode="json"),
-        "faces": faces.fingerprint(),
-        "parents": {parent: run.fingerprint for parent, run in parents.items()},
+        "settings": settings_of(experiment, stage).model_dump(mode="json", exclude={"tune"}),
     }
 
 

@@ -14,6 +14,7 @@ import torch
 
 from occkd_lib.config import Recipe, Stages
 from occkd_lib.errors import OcckdError
+from occkd_lib.report.evidence import check_settings
 from occkd_lib.runs import Run
 from occkd_lib.tasks import TASKS
 from occkd_lib.training import stages
@@ -169,6 +170,20 @@ def test_an_arm_that_says_what_the_recipe_says_is_the_recipe_s_own(outputs, tiny
     said: list[str] = []
     arm = run_stage(tiny, "gender", 0, "standard@lam=0.5", say=said.append)
     assert (arm.folder.resolve(), said) == (own.folder.resolve(), [])
+
+
+def test_a_tuned_stage_is_the_arm_that_validation_prefers(outputs):
+    arms = [{"lr": 1e-9}, {"lr": 3e-3}, {"lr": 1e-8}]
+    recipe = tiny_recipe(stages={"standard": {"tune": arms}})
+    run = run_stage(recipe, "age", 0, "standard", say=silent)
+    tried = [Run(run.folder.parent / f"standard@lr={lr}") for lr in ("1e-09", "0.003", "1e-08")]
+    reached = [arm.status["validation_metric"] for arm in tried]
+    assert run.folder.name == "standard"
+    assert run.fingerprint == tried[int(np.argmax(reached))].fingerprint
+    assert run_stage(recipe, "age", 0, "standard", say=silent).folder == run.folder
+    check_settings(run, recipe.experiment("age"), "standard")
+    with pytest.raises(OcckdError, match=r"another version of the recipe \(settings.lr"):
+        check_settings(run, tiny_recipe().experiment("age"), "standard")
 
 
 def test_recipes_share_equal_stages(outputs, tiny):
