@@ -16,6 +16,7 @@ from occkd_lib.errors import OcckdError
 
 if TYPE_CHECKING:
     from occkd_lib.progress import Job
+    from occkd_lib.workflow import Workflow
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -69,10 +70,11 @@ def run(
     workflow = Workflow(
         recipe, tuple(only or ()), parse_seeds(seeds), cores, threads, again, snakemake or ()
     )
-    workflow.check_data()
     if dry_run:
         show_plan(workflow.content.name, workflow.plan())
+        show_cost(workflow)
         return
+    workflow.check_data()
     # jobs run in folders of their own
     os.environ.update(OCCKD_ROOT=str(project_root()), OCCKD_OUTPUTS=str(outputs_root()))
     begun = time.monotonic()
@@ -229,6 +231,38 @@ def show_plan(recipe: str, plan: dict[Job, str]) -> None:
         seed = "" if job.seed is None else str(job.seed)
         table.add_row(job.chapter, job.experiment or "", seed, state)
     Console().print(table)
+
+
+def show_cost(workflow: Workflow) -> None:
+    """A table: the training runs that are not done, and what they cost on the device found."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from occkd_lib.estimate import estimate, matrix_rate
+    from occkd_lib.runs import environment
+
+    recipe = workflow.content
+    costs = estimate(recipe, workflow.experiments, workflow.seeds)
+    precisions = {recipe.experiment(name).precision for name in costs.index}
+    rates = {precision: matrix_rate(precision) for precision in sorted(precisions)}
+    table = Table("experiment", title=f"{recipe.name}: training to do")
+    for column in ("runs", "epochs", "PFLOP", "hours, at least"):
+        table.add_column(column, justify="right")
+    hours = []
+    for name, row in costs.iterrows():
+        rate = rates[recipe.experiment(str(name)).precision]
+        hours.append(row["pflop"] * 1e15 / rate / 3600)
+        runs, epochs = (f"{row[column]:,.0f}" for column in ("runs", "epochs"))
+        table.add_row(str(name), runs, epochs, f"{row['pflop']:,.3g}", f"{hours[-1]:,.2f}")
+    table.add_section()
+    runs, epochs, pflop = (costs[column].sum() for column in ("runs", "epochs", "pflop"))
+    table.add_row("all", f"{runs:,.0f}", f"{epochs:,.0f}", f"{pflop:,.3g}", f"{sum(hours):,.2f}")
+    Console().print(table)
+    measured = ", ".join(f"{rate / 1e12:,.2f} TFLOP/s in {p}" for p, rate in rates.items())
+    print(
+        f"Hours on {environment()['device']}, at the rate of large matrix products measured just "
+        f"now ({measured}). Training reaches a part of it, rarely more than half on a GPU."
+    )
 
 
 def shown(path: Path) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from occkd_lib.models.rgb import rgb_input
+from occkd_lib.models.pretrained import KERAS_RGB_MEAN, Pretrained, Tensors, bgr_to_rgb, rename
+from occkd_lib.models.rgb import IMAGENET_MEAN, IMAGENET_STD, rgb_input
 from occkd_lib.models.vgg import Vgg
 
 MEAN = (129.1863, 104.7624, 93.5940)
+IDENTITIES = 2622
 # (output channels, convolutions) of each block; a 2x2 pooling follows each block
 BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 
@@ -40,3 +42,38 @@ class VggFace(Vgg):
                 x = F.relu(getattr(self, f"conv{block}_{index}")(x))
             x = F.max_pool2d(x, 2, 2)
         return x
+
+
+def from_keras_vgg16(tensors: Tensors) -> Pretrained:
+    """VGG-16's convolutions, blockB_convC, made for BGR pixels minus a mean."""
+    renamed = rename(tensors, (r"^block(\d)_conv(\d)", r"conv\1_\2"))
+    renamed = bgr_to_rgb(renamed, "conv1_1.weight")
+    note = "VGG-16 trained on ImageNet (Keras): not VGG-face"
+    return Pretrained(renamed, note, KERAS_RGB_MEAN, network="vgg_face")
+
+
+def from_torchvision_vgg16(tensors: Tensors) -> Pretrained:
+    """torchvision's vgg16, with or without its classifier."""
+    names = {"classifier.0": "fc6", "classifier.3": "fc7", "classifier.6": "head"}
+    index = 0
+    for block, (_, depth) in enumerate(BLOCKS, start=1):
+        for number in range(1, depth + 1):
+            names[f"features.{index}"] = f"conv{block}_{number}"
+            index += 2  # a ReLU follows each convolution
+        index += 1  # a pooling follows each block
+    renamed = {}
+    for key, tensor in tensors.items():
+        layer, _, kind = key.rpartition(".")
+        renamed[f"{names.get(layer, layer)}.{kind}"] = tensor
+    note = "torchvision's VGG-16, taken as trained on ImageNet: not VGG-face"
+    return Pretrained(renamed, note, IMAGENET_MEAN, IMAGENET_STD, network="vgg_face")
+
+
+def from_vgg_face_dag(tensors: Tensors) -> Pretrained:
+    """Albanie's port of a MatConvNet VGG-16 (``vgg_face_dag.pth``): RGB pixels, conv1_1 ... fc8."""
+    renamed = rename(tensors, (r"^fc8\.", "head."))
+    classes = len(renamed["head.weight"]) if "head.weight" in renamed else 0
+    if classes != IDENTITIES:
+        return Pretrained(renamed, f"VGG-16 of {classes} classes: not VGG-face", network="vgg_face")
+    note = "VGG-face (Parkhi et al., 2015), 2622 identities, port of MatConvNet's"
+    return Pretrained(renamed, note, MEAN, network="vgg_face")

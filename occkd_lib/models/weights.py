@@ -1,47 +1,20 @@
-"""Pretrained weights: find the file, recognise its layout, load it, and record what was loaded.
-
-Layouts: MatConvNet .mat (VGG-f, VGG-face); state dicts (.safetensors, .pth) of torchvision's
-VGG-16 and ResNet-50; the convolutions of VGG-16 under Keras' names (BGR). Never by pickle.
-"""
+"""Pretrained weights: find the file, load it, and record what was loaded."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
-from safetensors.torch import load_file
-from torch import Tensor
-
 from occkd_lib.errors import OcckdError
 from occkd_lib.models.base import FaceNet
-from occkd_lib.models.matconvnet import LRN, read_matconvnet
-from occkd_lib.models.rgb import IMAGENET_MEAN, IMAGENET_STD, NO_SCALING
+from occkd_lib.models.layouts import read_weights
+from occkd_lib.models.pretrained import SUFFIXES, Pretrained, Tensors, read_state_dict
+from occkd_lib.models.timm_net import TimmNet
 from occkd_lib.models.vgg_f import VggF
-from occkd_lib.models.vgg_face import BLOCKS
 from occkd_lib.project import project_root
-
-SUFFIXES = (".safetensors", ".mat", ".pth", ".pt")
-KERAS_BGR_MEAN = (103.939, 116.779, 123.68)
-
-
-@dataclass(frozen=True)
-class Pretrained:
-    """A weights file in our terms: RGB order, our layers' names (the last one is ``head``).
-
-    mean, std: the input the weights were made for, None where the file does not tell.
-    """
-
-    tensors: dict[str, Tensor]
-    note: str
-    mean: tuple[float, ...] | None = None
-    std: tuple[float, ...] = NO_SCALING
-    lrn: LRN | None = None
 
 
 def random_record(net: FaceNet) -> dict[str, Any]:
@@ -52,6 +25,7 @@ def random_record(net: FaceNet) -> dict[str, Any]:
         "note": "all values random",
         "mean": net.input_spec.mean,
         "std": net.input_spec.std,
+        "lrn": getattr(net, "lrn", None),
         "loaded": [],
         "missing": list(dict(net.named_parameters())),
     }
@@ -85,9 +59,17 @@ def load_weights(net: FaceNet, path: Path) -> dict[str, Any]:
     Every convolution and normalisation of ``net`` must be in the file, with its shape, and
     nothing the network lacks. Fully connected layers may be missing, and the head may have
     another shape (another number of classes): those keep their random values, and the record
-    ({source, sha256, note, mean, std, loaded, missing}) says so. Raises OcckdError otherwise.
+    ({source, sha256, note, mean, std, lrn, loaded, missing}) says so. Raises OcckdError otherwise.
     """
-    pretrained = read_weights(path)
+    if isinstance(net, TimmNet):
+        pretrained = for_timm(net, read_state_dict(path))
+    else:
+        pretrained = read_weights(path)
+    if pretrained.network not in (None, net.name):
+        raise OcckdError(
+            f"{path}: weights of {pretrained.network}, not of {net.name}: set the network's name "
+            f"to {pretrained.network!r}, or give weights of {net.name}"
+        )
     own = {k: v for k, v in net.state_dict().items() if not k.endswith("num_batches_tracked")}
     chosen = {}
     for name, tensor in pretrained.tensors.items():
@@ -95,7 +77,7 @@ def load_weights(net: FaceNet, path: Path) -> dict[str, Any]:
             continue
         if name not in own:
             raise OcckdError(f"{path}: {net.name} has no {name}: weights of another network")
-        if own[name].ndim == 2:
+        if own[name].ndim == 2 < tensor.ndim:
             tensor = tensor.flatten(1)  # O x I x H x W of a fully connected layer
         if tensor.shape == own[name].shape:
             chosen[name] = tensor
@@ -130,95 +112,30 @@ def load_weights(net: FaceNet, path: Path) -> dict[str, Any]:
         "note": "; ".join(notes),
         "mean": net.input_spec.mean,
         "std": net.input_spec.std,
+        "lrn": getattr(net, "lrn", None),
         "loaded": list(chosen),
         "missing": missing,
     }
 
 
-def read_weights(path: Path) -> Pretrained:
-    """Read a file and recognise its layout. Raises OcckdError when it is neither of those known."""
-    if path.suffix == ".mat":
-        return from_matconvnet(path)
-    tensors = read_state_dict(path)
-    if "block1_conv1.weight" in tensors:
-        return from_keras_vgg16(tensors)
-    if "features.0.weight" in tensors:
-        return from_torchvision_vgg16(tensors)
-    if "layer1.0.conv1.weight" in tensors:
-        return from_torchvision_resnet(tensors)
-    first = next(iter(sorted(tensors)), "nothing")
-    raise OcckdError(
-        f"{path}: unknown layout (first tensor: {first}): needs torchvision's vgg16 or resnet50, "
-        "Keras' VGG-16 (block1_conv1.weight) or a MatConvNet .mat file"
-    )
+def restore_record(net: FaceNet, record: dict[str, Any]) -> None:
+    """Give a rebuilt ``net`` what its weights file changed besides values: see load_weights().
+
+    A state dict does not hold the input's mean and deviation, nor the constants of VGG-f's LRN.
+    """
+    mean, std = tuple(record["mean"]), tuple(record["std"])
+    net.input_spec = replace(net.input_spec, mean=mean, std=std)
+    if isinstance(net, VggF):
+        size, kappa, alpha, beta = record["lrn"]
+        net.lrn = (size, kappa, alpha, beta)
+    net.init_record = record
 
 
-def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """Tensors by name from .safetensors or .pth / .pt (tensors only: no code is run)."""
-    try:
-        if path.suffix == ".safetensors":
-            content = load_file(path)
-        elif path.suffix in (".pth", ".pt"):
-            content = torch.load(path, map_location="cpu", weights_only=True)
-        else:
-            raise OcckdError(f"{path}: weights are read from {', '.join(SUFFIXES)} files only")
-    except OcckdError:
-        raise
-    except Exception as error:  # a damaged file raises nearly anything
-        reason = " ".join(str(error).split())[:200]
-        raise OcckdError(f"{path}: not readable ({reason}): get the file again") from None
-    if not isinstance(content, dict) or not all(isinstance(v, Tensor) for v in content.values()):
-        raise OcckdError(f"{path}: no plain state dict: save model.state_dict() by itself")
-    return dict(content)
-
-
-def from_keras_vgg16(tensors: dict[str, Tensor]) -> Pretrained:
-    """VGG-16's convolutions, blockB_convC, made for BGR pixels minus a mean: turned to RGB."""
-    renamed = {re.sub(r"^block(\d)_conv(\d)", r"conv\1_\2", k): v for k, v in tensors.items()}
-    renamed["conv1_1.weight"] = renamed["conv1_1.weight"].flip(1)
-    note = "VGG-16 trained on ImageNet (Keras): not VGG-face"
-    return Pretrained(renamed, note, mean=KERAS_BGR_MEAN[::-1])
-
-
-def from_torchvision_vgg16(tensors: dict[str, Tensor]) -> Pretrained:
-    """torchvision's vgg16, with or without its classifier."""
-    names = {"classifier.0": "fc6", "classifier.3": "fc7", "classifier.6": "head"}
-    index = 0
-    for block, (_, depth) in enumerate(BLOCKS, start=1):
-        for number in range(1, depth + 1):
-            names[f"features.{index}"] = f"conv{block}_{number}"
-            index += 2  # a ReLU follows each convolution
-        index += 1  # a pooling follows each block
-    renamed = {}
-    for key, tensor in tensors.items():
-        layer, _, kind = key.rpartition(".")
-        renamed[f"{names.get(layer, layer)}.{kind}"] = tensor
-    note = "torchvision's VGG-16, taken as trained on ImageNet: not VGG-face"
-    return Pretrained(renamed, note, IMAGENET_MEAN, IMAGENET_STD)
-
-
-def from_torchvision_resnet(tensors: dict[str, Tensor]) -> Pretrained:
-    """torchvision's resnet50: only ``fc`` has another name here."""
-    renamed = {re.sub(r"^fc\.", "head.", k): v for k, v in tensors.items()}
-    note = "torchvision's ResNet-50, taken as trained on ImageNet"
-    return Pretrained(renamed, note, IMAGENET_MEAN, IMAGENET_STD)
-
-
-def from_matconvnet(path: Path) -> Pretrained:
-    """MatConvNet file; its last layer is the head, unless the file ends before (fc7, conv5)."""
-    network = read_matconvnet(path)
-    *_, last = network.layers
-    tensors = {}
-    for name, (filters, bias) in network.layers.items():
-        is_head = name == last and not re.fullmatch(r"fc[67]|conv\d.*", name)
-        ours = "head" if is_head else name
-        tensors[f"{ours}.weight"] = torch.from_numpy(np.ascontiguousarray(filters))
-        tensors[f"{ours}.bias"] = torch.from_numpy(np.ascontiguousarray(bias))
-    classes = len(network.layers[last][1])
-    note = f"MatConvNet, last layer {last} of {classes}"
-    if "conv5_3" in network.layers and classes == 1000:
-        note += ": VGG-16 trained on ImageNet, not VGG-face"
-    return Pretrained(tensors, note, network.mean, lrn=network.lrn)
+def for_timm(net: TimmNet, tensors: Tensors) -> Pretrained:
+    """A state dict of timm's (or of torchvision's, where names agree), without its classifier."""
+    classifiers = tuple(f"{layer}." for layer in net.classifiers)
+    kept = {f"backbone.{k}": v for k, v in tensors.items() if not k.startswith(classifiers)}
+    return Pretrained(kept, f"weights for {net.name}; a classifier in the file is left out")
 
 
 def sha256(path: Path) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from occkd_lib.config import Experiment
 from occkd_lib.errors import OcckdError
-from occkd_lib.models import build_model
+from occkd_lib.models import build_model, restore_record
 from occkd_lib.models.base import FaceNet
 from occkd_lib.runs import Run
 from occkd_lib.tasks import TASKS
@@ -25,7 +25,10 @@ def new_model(experiment: Experiment) -> FaceNet:
 
 
 def load_model(experiment: Experiment, run: Run) -> FaceNet:
-    """The trained network of a finished run, on the CPU, in eval mode."""
+    """The trained network of a finished run, on the CPU, in eval mode.
+
+    It sees faces as the pretrained weights that its teacher began with want them (mean, std).
+    """
     loaded = run.load_tensors("model")
     if loaded is None:
         raise OcckdError(f"{run.folder} has no model.safetensors: run its stage first")
@@ -36,4 +39,7 @@ def load_model(experiment: Experiment, run: Run) -> FaceNet:
     except RuntimeError as error:
         reason = str(error).splitlines()[1].strip()
         raise OcckdError(f"{run.folder}/model.safetensors does not fit: {reason}") from None
+    record = (run.status or {}).get("initialisation")
+    if record:
+        restore_record(model, record)
     return model.eval()

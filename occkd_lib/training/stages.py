@@ -255,5 +255,4 @@ def train(
             tables.append(prediction_table(looks.faces, half, base, decided, output.numpy()))
     save_predictions(run, tables, task)
     run.save_tensors("model", model.state_dict())
-    record = getattr(model, "init_record", None) if stage == "teacher" else None
-    return {**facts, "parameters": parameter_count(model), "initialisation": record}
+    return {**facts, "parameters": parameter_count(model), "initialisation": model.init_record}

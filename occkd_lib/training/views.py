@@ -3,7 +3,8 @@
 native uint8 -> occlude -> grey or colour -> resize -> uint8 -> flip -> shift -> normalise.
 
 The faces are finitely many, so everything before the flip is done once, where that makes the
-data smaller, and else batch by batch; both ways give the same bytes.
+data smaller, and else batch by batch; both ways give the same bytes. In main memory there is no
+other copy of the native faces than the one the FaceSet reads from, which may be a file.
 """
 
 from __future__ import annotations
@@ -54,9 +55,11 @@ class Views:
     def __init__(self, faces: FaceSet, spec: InputSpec, device: torch.device) -> None:
         self.faces, self.spec, self.device = faces, spec, device
         native = faces.images.shape[1:].numel()
-        self.store_looks = spec.channels * spec.size**2 <= native
+        self.store_looks = spec.channels * spec.size**2 < native
         self._looks: dict[str, Tensor] = {}
-        self._native = None if self.store_looks else faces.images.to(device)
+        self._native = None
+        if not self.store_looks:
+            self._native = faces.images if device.type == "cpu" else faces.images.to(device)
 
     def __len__(self) -> int:
         return len(self.faces)
@@ -66,10 +69,12 @@ class Views:
         if self._native is not None:
             return look(self._native[index], visible, self.spec)
         if visible not in self._looks:
+            shape = (len(self), self.spec.channels, self.spec.size, self.spec.size)
+            looks = torch.empty(shape, dtype=torch.uint8, device=self.device)
             chunks = self.faces.images.split(CHUNK)
-            self._looks[visible] = torch.cat(
-                [look(c.to(self.device), visible, self.spec) for c in chunks]
-            )
+            for part, chunk in zip(looks.split(CHUNK), chunks, strict=True):
+                part.copy_(look(chunk.to(self.device), visible, self.spec))
+            self._looks[visible] = looks
         return self._looks[visible][index]
 
     def inputs(

@@ -14,13 +14,14 @@ import torch
 
 from occkd_lib.config import Recipe, Stages
 from occkd_lib.errors import OcckdError
+from occkd_lib.models.base import InputSpec
 from occkd_lib.report.evidence import check_settings
 from occkd_lib.runs import Run
 from occkd_lib.tasks import TASKS
 from occkd_lib.training import stages
 from occkd_lib.training.batches import Batches
 from occkd_lib.training.device import Compute
-from occkd_lib.training.networks import new_model
+from occkd_lib.training.networks import load_model, new_model
 from occkd_lib.training.predict import FrozenTeacher
 from occkd_lib.training.stages import STAGES, run_stage
 from occkd_lib.training.views import Views
@@ -93,6 +94,24 @@ def test_cached_teacher_equals_live_teacher(tiny):
     for batch in Batches(views, batch_size=16, seed=0).epoch(0):
         for a, b in zip(cached.of(batch), live.of(batch), strict=True):
             torch.testing.assert_close(a, b, rtol=1e-5, atol=1e-5)
+
+
+def test_every_stage_sees_faces_as_the_pretrained_weights_want_them(outputs, tiny, monkeypatch):
+    """Weights made for (pixels - 10) / 2: no student may fall back to the network's default."""
+    built = new_model(tiny.experiment("gender"))
+    wanted = InputSpec(32, 1, (10.0,), (2.0,))
+    assert built.input_spec != wanted
+
+    def pretrained(experiment):
+        model = new_model(experiment)
+        model.input_spec = wanted
+        model.init_record = {**model.init_record, "mean": wanted.mean, "std": wanted.std}
+        return model
+
+    monkeypatch.setattr(stages, "new_model", pretrained)
+    for stage in ("student_upper", "standard"):
+        run = run_stage(tiny, "gender", 0, stage, say=silent)
+        assert load_model(tiny.experiment("gender"), run).input_spec == wanted
 
 
 def test_a_shifted_teacher_runs_live(outputs):

@@ -1,0 +1,90 @@
+"""What a network costs: parameters and floating-point operations, counted without computing."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.func import functional_call
+from torch.utils.flop_counter import FlopCounterMode
+
+from occkd_lib.models import build_model
+from occkd_lib.models.base import FaceNet, parameter_count
+
+BATCH = 2  # batch norm needs more than one value per channel, wherever a map is 1 x 1
+
+
+@dataclass(frozen=True)
+class Cost:
+    """parameters: trainable values. forward, training: FLOP per image (training: both ways)."""
+
+    parameters: int
+    forward: float
+    training: float
+
+
+def forward_flop(model: FaceNet) -> float:
+    """FLOP of one image's forward pass at ``model.input_spec``; a multiply-add counts as 2.
+
+    Convolutions and matrix products only, as usual: the rest is about a hundredth of them.
+    """
+    return flop(model, lambda output: None)
+
+
+def training_flop(model: FaceNet) -> float:
+    """FLOP of one image's forward and backward pass; frozen layers save their share.
+
+    About three times ``forward_flop``: the first layer needs no gradient of the pixels.
+    """
+    return flop(model, lambda output: output.sum().backward())
+
+
+def network_cost(
+    name: str,
+    outputs: int,
+    *,
+    input_size: int | None = None,
+    channels: int | None = None,
+    width: int | None = None,
+) -> Cost:
+    """Cost of ``build_model(name, outputs, ...)``; takes no memory for its values.
+
+    Raises OcckdError for an unknown network or an option it does not take.
+    """
+    with torch.device("meta"):
+        model = build_model(name, outputs, input_size=input_size, channels=channels, width=width)
+    return Cost(parameter_count(model), forward_flop(model), training_flop(model))
+
+
+def flop(model: FaceNet, then: Callable[[Tensor], Any]) -> float:
+    """FLOP per image of the forward pass and of ``then(output)``, on the meta device.
+
+    The model lends only its shapes: its values and batch statistics stay as they are.
+    """
+    state = {
+        name: torch.empty_like(value, device="meta").requires_grad_(value.requires_grad)
+        for name, value in (*model.named_parameters(), *model.named_buffers())
+    }
+    spec = model.input_spec
+    pixels = torch.empty(BATCH, spec.channels, spec.size, spec.size, device="meta")
+    backward = {torch.ops.aten.convolution_backward: convolution_backward_flop}
+    counter = FlopCounterMode(display=False, custom_mapping=backward)
+    with torch.enable_grad(), counter:
+        then(functional_call(model, state, (pixels,)).output)
+    return counter.get_total_flops() / BATCH
+
+
+def convolution_backward_flop(
+    gradient: torch.Size, pixels: torch.Size, filters: torch.Size, *rest: Any, **out: Any
+) -> int:
+    """FLOP of a convolution's backward pass: each gradient asked for costs a forward pass.
+
+    In place of torch's own formula, which counts the filters' gradient of a depthwise convolution
+    once per channel too often. ``rest`` ends with the mask (pixels', filters', bias' gradient).
+    """
+    asked = sum(rest[-1][:2])
+    return asked * 2 * math.prod(gradient) * math.prod(filters[1:])
