@@ -151,6 +151,13 @@ class Experiment(Settings):
     ablations: dict[str, Ablation] = {}
 
     @model_validator(mode="after")
+    def _soft_targets_need_a_softmax(self) -> Experiment:
+        if self.stages.standard.kind == "soft_targets" and self.task != "expression":
+            one = f"task {self.task!r} has one output, so no softmax"
+            raise ValueError(f"{one}: stages.standard.kind must be hint")
+        return self
+
+    @model_validator(mode="after")
     def _arms_are_settings(self) -> Experiment:
         for name in Stages.model_fields:
             if getattr(self.stages, name).tune and name not in ARMED:

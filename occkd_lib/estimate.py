@@ -11,8 +11,8 @@ import torch
 from occkd_lib.config import ARMED, DataSettings, Experiment, Recipe, TripletSettings, tuned_arms
 from occkd_lib.models.cost import Cost, network_cost
 from occkd_lib.runs import Run, fingerprint, run_folder
-from occkd_lib.tasks import TASKS
 from occkd_lib.training.device import Compute
+from occkd_lib.training.networks import outputs_of
 from occkd_lib.training.stages import STAGES, deciding, needs, parse_stage, settings_of
 
 # (training, validation) faces: FER+ by label rule, UTKFace as its readable names give it, the
@@ -82,7 +82,7 @@ def estimate(
         chosen = recipe.experiment(name)
         net = chosen.network
         cost = network_cost(
-            net.name, TASKS[chosen.task].outputs,
+            net.name, outputs_of(chosen),
             input_size=net.input_size, channels=net.channels, width=net.width,
         )  # fmt: skip
         row = {"runs": 0, "epochs": 0, "pflop": 0.0}

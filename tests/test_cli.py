@@ -109,5 +109,5 @@ def test_seeds():
 def test_data_list(tmp_path):
     shown = CliRunner().invoke(app, ["data", "list", "--data", str(tmp_path)])
     lines = {line.split()[0]: line for line in shown.output.splitlines()}
-    assert set(lines) == {"synthetic", "ferplus", "utkface"}
+    assert set(lines) == {"synthetic", "ferplus", "utkface", "affectnet", "rafdb"}
     assert "built in" in lines["synthetic"] and "missing" in lines["utkface"]

@@ -58,6 +58,7 @@ def test_every_recipe_of_the_book_is_valid(name):
         ({"defaults": {"data": {"name": "ferplus", "faces": None}}}, "needs label rule"),
         ({"defaults": {"data": {"labels": "majority"}}}, "takes no label rule"),
         ({"nmae": "x"}, "nmae: Extra inputs"),
+        ({"defaults": {"stages": {"standard": {"kind": "soft_targets"}}}}, "kind must be hint"),
         (
             {
                 "defaults": {

@@ -2,79 +2,89 @@
 
     <outputs>/cache/<data set>-<hash of the source files>.npy      N x C x H x W, uint8
     <outputs>/cache/<data set>-<hash of the source files>.parquet  one row a face
+    <outputs>/cache/.<data set>.part, .keys                        a decoding that has not ended
+    <outputs>/cache/<data set>-unusable.txt                        what kept it from ending
 
-The hash covers name, size and time of every source file: a changed source is decoded anew.
+The hash covers name, size and time of every source file: a changed source is decoded anew. A
+decoding that was killed, or that met unusable images, goes on with what it has.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import io
+import math
 import os
 import sys
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 import torch
-from PIL import Image
-from rich.console import Console
-from rich.progress import Progress
 from torch import Tensor
 
+from occkd_lib.data.decode import decode_all
+from occkd_lib.data.faceset import ImageRows
 from occkd_lib.errors import OcckdError
 from occkd_lib.project import outputs_root, write_atomically
 from occkd_lib.runs import fingerprint
 
 FORMAT = 1  # of the two files; a new number leaves the old ones unread
-CHUNK = 64  # images a thread decodes at a time
-WORKERS = min(16, os.cpu_count() or 1)
-T = TypeVar("T")
+KEY = 32  # characters that tell one image of an unfinished decoding from another
 
 
 class Decoding(NamedTuple):
-    """Work to do. table: N rows. shape: C, H, W. chunks: uint8 arrays, N x C x H x W in all."""
+    """Work to do. table: N rows. shape: C, H, W. decode: row -> its image, C x H x W uint8.
+
+    ``decode`` runs in threads and raises OcckdError for an image that cannot be used. stamps: N
+    texts that say what each image is made from, so that after a change of some files only those
+    are decoded; None: any change of the source starts anew.
+    """
 
     table: pd.DataFrame
     shape: tuple[int, ...]
-    chunks: Iterable[np.ndarray]
+    decode: Callable[[int], np.ndarray]
+    stamps: Sequence[str] | None = None
 
 
 def decoded(
-    name: str, files: Iterable[Path], start: Callable[[], Decoding], *, cache: bool = True
+    name: str,
+    files: Iterable[Path],
+    start: Callable[[], Decoding],
+    *,
+    choice: Sequence[object] = (),
+    cache: bool = True,
 ) -> tuple[Tensor, pd.DataFrame]:
     """Images (N x C x H x W, uint8) and table of the data set that lies in ``files``.
 
-    ``start()`` is called only when nothing is cached. The table comes back with a column
-    ``group``: see ``find_duplicates``. ``cache=False`` decodes into memory and writes nothing.
-    Raises OcckdError when an image is damaged or the disk is full.
+    ``start()`` is called only when nothing is cached for these files and this ``choice`` of their
+    images (JSON-able). The table comes back with a column ``group``: see ``find_duplicates``.
+    ``cache=False`` decodes into memory and writes nothing. One process decodes at a time.
+    Raises OcckdError when images are unusable (after all others are decoded) or the disk is full.
     """
     if not cache:
-        work = start()
-        images = np.empty((len(work.table), *work.shape), np.uint8)
-        done = 0
-        for chunk in work.chunks:
-            images[done : done + len(chunk)] = chunk
-            done += len(chunk)
-        return torch.from_numpy(images), work.table.assign(group=find_duplicates(images))
-    stem = outputs_root() / "cache" / f"{name}-{source_key(files)}"
+        return _in_memory(name, start())
+    key = source_key(files, choice)
+    stem = outputs_root() / "cache" / f"{name}-{key}"
     pixels, rows = stem.with_suffix(".npy"), stem.with_suffix(".parquet")
-    if pixels.is_file() and rows.is_file():
+    damage = (ValueError, EOFError, OSError)
+    try:
+        return _open(pixels, rows)
+    except damage:
+        pass  # to be looked at when no other process can be making it
+    with _alone(name):
         try:
             return _open(pixels, rows)
-        except (ValueError, EOFError, OSError) as error:
+        except FileNotFoundError:
+            pass
+        except damage as error:
             reason = " ".join(str(error).split())
             print(f"{pixels} is damaged ({reason}): decoding {name} again", file=sys.stderr)
-    work = start()
-    write_atomically(pixels, lambda aside: _write_images(aside, work))
-    groups = find_duplicates(np.load(pixels, mmap_mode="r"))
-    table = work.table.assign(group=groups)
-    write_atomically(rows, lambda aside: table.to_parquet(aside))
+        _make(name, key, start(), pixels, rows)
     return _open(pixels, rows)
 
 
@@ -86,81 +96,146 @@ def _open(pixels: Path, rows: Path) -> tuple[Tensor, pd.DataFrame]:
     return torch.from_numpy(images), table
 
 
-def _write_images(path: Path, work: Decoding) -> None:
-    """An .npy file written front to back: a full disk is an error, not the SIGBUS of a memmap."""
-    shape = (len(work.table), *work.shape)
-    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
-    with open(path, "wb") as file:
-        np.lib.format.write_array_header_1_0(file, header)
-        for chunk in work.chunks:
-            file.write(np.ascontiguousarray(chunk).data)
+def source_key(files: Iterable[Path], choice: Sequence[object] = ()) -> str:
+    """Hash of folder name, name, size (bytes) and modification time (ns) of every file.
 
-
-def source_key(files: Iterable[Path]) -> str:
-    """Hash of folder name, name, size (bytes) and modification time (ns) of every file."""
+    ``choice``: what else decides which images are decoded.
+    """
     facts = []
     for file in files:
         known = file.stat()
         facts.append((file.parent.name, file.name, known.st_size, known.st_mtime_ns))
-    return fingerprint([FORMAT, sorted(facts)])
+    return fingerprint([FORMAT, sorted(facts), *choice])
 
 
-def decode_all(
-    items: Sequence[T], decode: Callable[[T], np.ndarray], title: str
-) -> Iterator[np.ndarray]:
-    """``decode`` of every item, in order and in threads; stacks of at most CHUNK images.
-
-    A progress bar goes to stderr when that is a terminal. Few stacks wait at a time, so the
-    memory needed does not grow with the data set.
-    """
-
-    def stack(part: Sequence[T]) -> np.ndarray:
-        return np.stack([decode(item) for item in part])
-
-    quiet = not sys.stderr.isatty()
-    bar = Progress(console=Console(stderr=True), transient=True, disable=quiet)
-    with ThreadPoolExecutor(WORKERS) as pool, bar:
-        parts = (items[i : i + CHUNK] for i in range(0, len(items), CHUNK))
-        futures = (pool.submit(stack, part) for part in parts)
-        waiting = deque(islice(futures, 2 * WORKERS))
-        shown = bar.add_task(f"decoding {title}", total=len(items))
-        while waiting:
-            done = waiting.popleft().result()
-            waiting.extend(islice(futures, 1))
-            bar.update(shown, advance=len(done))
-            yield done
+@contextmanager
+def _alone(name: str) -> Iterator[None]:
+    """Wait until no other process decodes ``name``; the lock ends with the process."""
+    path = outputs_root() / ".locks" / f"cache-{name}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"{name}: another process decodes it, waiting", file=sys.stderr)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
-def decode_image(
-    read: Callable[[], bytes], where: object, mode: str, size: tuple[int, int] | None = None
-) -> np.ndarray:
-    """The image ``read()`` gives, as C x H x W uint8.
+# --- decoding -------------------------------------------------------------------------------
 
-    mode: "L" (8-bit grey, C = 1) or "RGB" (C = 3). size: width, height; None takes any.
-    Raises OcckdError that names ``where`` for a damaged image, another mode or another size.
-    """
+
+def _in_memory(name: str, work: Decoding) -> tuple[Tensor, pd.DataFrame]:
+    images, bad = np.empty((len(work.table), *work.shape), np.uint8), []
+    for chunk in decode_all(range(len(images)), work.decode, name):
+        for row, image in chunk:
+            if isinstance(image, OcckdError):
+                bad.append(str(image))
+            else:
+                images[row] = image
+    if bad:
+        raise _unusable(name, bad, len(images))
+    return torch.from_numpy(images), work.table.assign(group=find_duplicates(images))
+
+
+def _make(name: str, key: str, work: Decoding, pixels: Path, rows: Path) -> None:
+    """Decode what is not decoded yet, then write both files, ``pixels`` last."""
+    n = len(work.table)
+    stamps = work.stamps or [f"{key}|{i}" for i in range(n)]
+    wanted = [hashlib.sha256(f"{work.shape}|{s}".encode()).hexdigest()[:KEY] for s in stamps]
+    part = pixels.with_name(f".{name}.part")
+    keys, listed = part.with_suffix(".keys"), pixels.with_name(f"{name}-unusable.txt")
     try:
-        with Image.open(io.BytesIO(read())) as image:
-            image.load()
-    except Exception as error:  # Pillow's decoders raise nearly anything on damaged bytes
-        raise OcckdError(f"{where} is not a readable image ({error}): get the file again") from None
-    if image.mode != mode:
-        raise OcckdError(f"{where} has mode {image.mode}, expected {mode}: replace the file")
-    if size is not None and image.size != size:
-        found, wanted = ("x".join(map(str, s)) for s in (image.size, size))
-        raise OcckdError(f"{where} has {found} pixels, expected {wanted}: replace the file")
-    pixels = np.asarray(image)
-    return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+        held, bad = _fill(part, keys, work, wanted, name)
+    except OSError as error:
+        raise OcckdError(
+            f"cannot write {part}: {error}; free space and run again, which goes on from there"
+        ) from error
+    if bad:
+        write_atomically(listed, lambda aside: aside.write_text("\n".join(bad) + "\n"))
+        raise _unusable(name, bad, n, listed)
+    header = _header((n, *work.shape))
+    stored = np.memmap(part, np.uint8, "r", len(header), (len(held), *work.shape))
+    place = {key: row for row, key in enumerate(held)}
+
+    def in_order() -> Iterator[np.ndarray]:
+        return (stored[place[key]] for key in wanted)
+
+    def write(aside: Path) -> None:
+        with open(aside, "wb") as file:
+            file.write(header)
+            for image in in_order():
+                file.write(image.data)
+
+    table = work.table.assign(group=find_duplicates(in_order()))
+    write_atomically(rows, lambda aside: table.to_parquet(aside))
+    if held == wanted:
+        os.replace(part, pixels)
+    else:  # images that were put right later stand at the end, and some may not be wanted now
+        write_atomically(pixels, write)
+    for file in (part, keys, listed):
+        file.unlink(missing_ok=True)
 
 
-def find_duplicates(images: np.ndarray | Tensor) -> np.ndarray:
+def _fill(
+    part: Path, keys: Path, work: Decoding, wanted: list[str], name: str
+) -> tuple[list[str], list[str]]:
+    """Add to ``part`` the images that it lacks; the keys it then holds, and what was unusable.
+
+    Both files are written front to back, the image before its key: what a killed process left
+    is whole up to the last key, and a full disk is an error, not the SIGBUS of a memmap.
+    """
+    header, size = _header((len(wanted), *work.shape)), math.prod(work.shape)
+    part.parent.mkdir(parents=True, exist_ok=True)
+    for file in (part, keys):
+        file.touch()
+    text, whole = keys.read_text(), (part.stat().st_size - len(header)) // size
+    held = [text[i : i + KEY] for i in range(0, len(text) - KEY, KEY + 1)][: max(whole, 0)]
+    if set(held).isdisjoint(wanted):
+        held = []
+    known, bad = set(held), []
+    rows = [row for row, key in enumerate(wanted) if key not in known]
+    with open(part, "r+b") as images, open(keys, "r+") as names:
+        images.write(header)
+        images.truncate(images.seek(len(header) + len(held) * size))
+        names.truncate(names.seek(len(held) * (KEY + 1)))
+        for chunk in decode_all(rows, work.decode, name):
+            good = [(row, image) for row, image in chunk if isinstance(image, np.ndarray)]
+            bad += [str(image) for _, image in chunk if not isinstance(image, np.ndarray)]
+            for _, image in good:
+                images.write(np.ascontiguousarray(image).data)
+            images.flush()
+            os.fsync(images.fileno())
+            names.writelines(f"{wanted[row]}\n" for row, _ in good)
+            names.flush()
+            held += [wanted[row] for row, _ in good]
+    return held, bad
+
+
+def _header(shape: tuple[int, ...]) -> bytes:
+    """The first bytes of an .npy file of uint8; for up to ten million images always as many."""
+    file = io.BytesIO()
+    header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, header)
+    return file.getvalue()
+
+
+def _unusable(name: str, bad: list[str], n: int, listed: Path | None = None) -> OcckdError:
+    shown = "; ".join(bad[:3]) + ("; ..." if len(bad) > 3 else "")
+    where = f"; all are in {listed}" if listed else ""
+    return OcckdError(
+        f"{name}: {len(bad):,} of {n:,} images cannot be used: {shown}{where}. "
+        "Replace them, or remove them and their labels, and run again"
+    )
+
+
+def find_duplicates(images: Iterable[np.ndarray] | Tensor | ImageRows) -> np.ndarray:
     """Groups of identical images: N int64, -1 for an image that is like no other.
 
     images: N x ..., uint8 (also memory-mapped; one image at a time is read). Groups are numbered
     0, 1, ... in the order of their first member.
     """
-    pixels = images.numpy() if isinstance(images, Tensor) else images
-    digests = [hashlib.sha256(np.ascontiguousarray(image).data).digest() for image in pixels]
+    digests = [hashlib.sha256(np.ascontiguousarray(image).data).digest() for image in images]
     codes = pd.factorize(np.array(digests, dtype=object))[0]
     repeated = np.bincount(codes, minlength=1) > 1
     number = np.where(repeated, np.cumsum(repeated) - 1, -1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -17,11 +18,50 @@ GENDERS = ("male", "female")
 SPLITS = ("train", "val", "test")
 
 
+class ImageRows:
+    """Some images of a larger store, in their own order, copied only when they are asked for.
+
+    store: N x C x H x W (mostly a memory-mapped file that would not fit into memory); rows: M
+    int64 on the CPU. Indexing gives tensors, as it would on a tensor of these M images.
+    """
+
+    def __init__(self, store: Tensor, rows: Tensor) -> None:
+        self.store, self.rows = store, rows
+        self.shape = torch.Size((len(rows), *store.shape[1:]))
+        self.dtype, self.ndim = store.dtype, store.ndim
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: int | slice | list[int] | np.ndarray | Tensor) -> Tensor:
+        """Image ``index`` (C x H x W), or those of a slice, list, mask or integer array."""
+        whole = isinstance(index, (int, slice))
+        return self.store[self.rows[index if whole else torch.as_tensor(index)]]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (image for part in self.split(64) for image in part)
+
+    def split(self, size: int) -> Iterator[Tensor]:
+        """All images in order, at most ``size`` at a time."""
+        return (self.store[rows] for rows in self.rows.split(size))
+
+    def clone(self) -> Tensor:
+        """All images as a tensor of their own."""
+        return self.store[self.rows]
+
+    def to(self, device: torch.device) -> Tensor:
+        """All images on ``device``, without a second copy of them on the host."""
+        images = torch.empty(self.shape, dtype=self.dtype, device=device)
+        for part, rows in zip(images.split(1024), self.rows.split(1024), strict=True):
+            part.copy_(self.store[rows])
+        return images
+
+
 @dataclass(frozen=True)
 class FaceSet:
     """Faces in memory (or memory-mapped), with everything a stage needs to know of them.
 
-    images: N x C x H x W, uint8 (C = 1 or 3, RGB).
+    images: N x C x H x W, uint8 (C = 1 or 3, RGB); ``ImageRows`` in a part of another FaceSet.
     targets: N; int64 class index (expression, gender) or float32 years (age).
     ids: N file names (or other stable names). splits: N of "train", "val", "test".
     duplicate_of_train: N bool; True where a val/test image also occurs, pixel for pixel, in train.
@@ -32,7 +72,7 @@ class FaceSet:
     name: str
     task: str
     classes: tuple[str, ...]
-    images: Tensor
+    images: Tensor | ImageRows
     targets: Tensor
     ids: np.ndarray
     splits: np.ndarray
@@ -64,12 +104,17 @@ class FaceSet:
         return self.select(np.flatnonzero(self.splits == name))
 
     def select(self, index: np.ndarray) -> FaceSet:
-        """The faces at ``index`` (int array), in that order."""
+        """The faces at ``index`` (int array), in that order; their images are not copied."""
         rows = torch.as_tensor(index, dtype=torch.int64)
+        images = self.images
+        if isinstance(images, ImageRows):
+            picked = ImageRows(images.store, images.rows[rows])
+        else:
+            picked = ImageRows(images, rows)
         soft = None if self.soft_targets is None else self.soft_targets[rows]
         return replace(
             self,
-            images=self.images[rows],
+            images=picked,
             targets=self.targets[rows],
             ids=self.ids[index],
             splits=self.splits[index],

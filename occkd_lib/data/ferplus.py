@@ -9,10 +9,7 @@ and the label rule says so.
 
 from __future__ import annotations
 
-import csv
 import zipfile
-import zlib
-from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
 from typing import get_args
@@ -22,8 +19,10 @@ import pandas as pd
 import torch
 
 from occkd_lib.config import LabelRule
-from occkd_lib.data.cache import Decoding, decode_all, decode_image, decoded, repeats_of_train
+from occkd_lib.data.cache import Decoding, decoded, repeats_of_train
+from occkd_lib.data.decode import decode_image
 from occkd_lib.data.faceset import EXPRESSIONS, FaceSet
+from occkd_lib.data.listing import check_listed, csv_rows
 from occkd_lib.errors import OcckdError
 
 FOLDERS = {"train": "FER2013Train", "val": "FER2013Valid", "test": "FER2013Test"}
@@ -174,26 +173,16 @@ def _read_folders(path: Path) -> Decoding:
         labels = _labels(folder, repeated)
         names = {file.name for file in folder.iterdir()}
         images = {n for n in names if n.lower().endswith(".png") and not n.startswith(".")}
-        lost, extra = sorted(labels.keys() - images), sorted(images - labels.keys())
-        if lost:
-            first = f"the first is {lost[0]} in row {labels[lost[0]][0]}"
-            raise OcckdError(
-                f"{folder}: {len(lost)} rows of label.csv have no image, {first}: add the images"
-            )
-        if extra:
-            raise OcckdError(
-                f"{folder}: {len(extra)} images have no row in label.csv, the first is {extra[0]}: "
-                "add the rows or remove the images"
-            )
+        check_listed(folder, images, {n: row for n, (row, _) in labels.items()}, "label.csv")
         faces += [folder / n for n in sorted(labels)]
         rows += [(split, n, *labels[n][1]) for n in sorted(labels)]
     table = pd.DataFrame(rows, columns=["split", "name", *VOTES])
     table.attrs["repeated"] = repeated
 
-    def decode(face: Path | zipfile.Path) -> np.ndarray:
-        return decode_image(face.read_bytes, face, "L", (48, 48))
+    def decode(i: int) -> np.ndarray:
+        return decode_image(faces[i].read_bytes, faces[i], "L", (48, 48))
 
-    return Decoding(table, (1, 48, 48), decode_all(faces, decode, "FER+"))
+    return Decoding(table, (1, 48, 48), decode)
 
 
 def _labels(folder: Path | zipfile.Path, repeated: list[str]) -> dict[str, tuple[int, list[int]]]:
@@ -202,7 +191,7 @@ def _labels(folder: Path | zipfile.Path, repeated: list[str]) -> dict[str, tuple
     if not file.is_file():
         raise OcckdError(f"{file} is missing: each of {', '.join(FOLDERS.values())} needs one")
     labels: dict[str, tuple[int, list[int]]] = {}
-    for number, row in _rows(file):
+    for number, row in csv_rows(file):
         if len(row) != 12 or not all(vote.strip().isdecimal() for vote in row[2:]):
             raise OcckdError(f"{file}, row {number}: expected name, box and ten vote counts")
         if row[0] in labels:
@@ -216,7 +205,7 @@ def _labels(folder: Path | zipfile.Path, repeated: list[str]) -> dict[str, tuple
 def _read_csv(path: Path) -> Decoding:
     """fer2013.csv and fer2013new.csv, whose rows belong together by their position."""
     votes_file = path.with_name(VOTES_FILE)
-    pixel_rows, vote_rows = _rows(path), _rows(votes_file)
+    pixel_rows, vote_rows = csv_rows(path), csv_rows(votes_file)
     header = [title.strip().lower() for title in next(pixel_rows, (1, []))[1]]
     if not {"pixels", "usage"} <= set(header):
         raise OcckdError(f"{path}, row 1: expected the columns emotion, pixels, Usage")
@@ -249,7 +238,7 @@ def _read_csv(path: Path) -> Decoding:
     order = sorted(range(len(rows)), key=lambda i: (list(FOLDERS).index(rows[i][0]), rows[i][1]))
     table = pd.DataFrame([rows[i] for i in order], columns=["split", "name", *VOTES])
     table.attrs["repeated"] = repeated
-    return Decoding(table, (1, 48, 48), [np.stack([images[i] for i in order])])
+    return Decoding(table, (1, 48, 48), lambda i: images[order[i]])
 
 
 def _pixels(text: str, where: str) -> np.ndarray:
@@ -257,14 +246,3 @@ def _pixels(text: str, where: str) -> np.ndarray:
         return np.frombuffer(bytes(map(int, text.split())), np.uint8).reshape(1, 48, 48)
     except ValueError:
         raise OcckdError(f"{where}: expected 48 x 48 = 2304 numbers from 0 to 255") from None
-
-
-def _rows(file: Path | zipfile.Path) -> Iterator[tuple[int, list[str]]]:
-    """(row number, cells) of a csv file, without its empty rows."""
-    try:
-        with file.open("r", encoding="utf-8-sig", errors="replace", newline="") as handle:
-            for number, row in enumerate(csv.reader(handle), 1):
-                if row:
-                    yield number, row
-    except (csv.Error, zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise OcckdError(f"{file} is damaged ({error}): get it again") from None

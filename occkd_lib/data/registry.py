@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import cast, get_args
 
 from occkd_lib.config import LabelRule, Task
-from occkd_lib.data import ferplus, utkface
+from occkd_lib.data import affectnet, ferplus, rafdb, utkface
 from occkd_lib.data.faceset import FaceSet
 from occkd_lib.data.synthetic import draw_faces
 from occkd_lib.errors import OcckdError
@@ -20,13 +20,17 @@ BUILT_IN_FACES = 3000
 
 @dataclass(frozen=True)
 class DataSet:
-    """A data set that ``load_faces`` knows. ``find(root)``: where it lies, None if it does not."""
+    """A data set that ``load_faces`` knows. ``find(root)``: where it lies, None if it does not.
+
+    outputs: of a network for it, where that is not the task's number.
+    """
 
     title: str
     tasks: tuple[str, ...]
     find: Callable[[Path], Path | None] | None = None
     source: str = ""
     layout: str = ""
+    outputs: int | None = None
 
 
 DATA_SETS = {
@@ -50,6 +54,23 @@ DATA_SETS = {
         "utkface/UTKFace.tar.gz (or .tar, .tar.xz), or "
         "utkface/UTKFace/[age]_[gender]_[race]_[date].jpg.chip.jpg",
     ),
+    "affectnet": DataSet(
+        "AffectNet, manually annotated",
+        ("expression",),
+        affectnet.find,
+        "it from http://mohammadmahoor.com/affectnet/ (heads of laboratories apply; research only)",
+        "affectnet/training.csv and validation.csv beside affectnet/Manually_Annotated_Images/; "
+        "or affectnet/train_set/ and val_set/, each with images/N.jpg and annotations/N_exp.npy",
+    ),
+    "rafdb": DataSet(
+        "RAF-DB, aligned, single labels",
+        ("expression",),
+        rafdb.find,
+        "it from http://www.whdeng.cn/RAF/model1.html (apply; non-commercial research only)",
+        "rafdb/EmoLabel/list_patition_label.txt and rafdb/Image/aligned/train_NNNNN_aligned.jpg, "
+        "test_NNNN_aligned.jpg",
+        outputs=len(rafdb.CLASSES),
+    ),
 }
 
 
@@ -65,9 +86,10 @@ def load_faces(
 ) -> FaceSet:
     """The faces of one data set for one task; ``.split("train" | "val" | "test")`` parts them.
 
-    name: "synthetic" (built in), "ferplus" or "utkface". task: "expression", "gender", "age".
-    labels: FER+'s label rule, which must be chosen; None elsewhere. root: folder of the data sets
-    (see ``data_root``). split_seed: seed of UTKFace's split and of the built-in faces; FER+'s
+    name: "synthetic" (built in), "ferplus", "utkface", "affectnet" or "rafdb". task: "expression",
+    "gender", "age". labels: FER+'s label rule, which must be chosen; None elsewhere. root: folder
+    of the data sets (see ``data_root``). split_seed: seed of UTKFace's split, of RAF-DB's
+    validation faces, of AffectNet's choice of training faces and of the built-in faces; FER+'s
     split is official. faces: how many built-in faces (3000). cache: keep the decoded images under
     the outputs folder and memory-map them.
     Raises OcckdError for a name, task or rule that is not offered, and for data that are missing
@@ -90,7 +112,10 @@ def load_faces(
     path = locate(name, root)
     if name == "ferplus":
         return ferplus.load(path, labels=cast(LabelRule, labels), cache=cache)
-    return utkface.load(path, task=task, split_seed=split_seed, cache=cache)
+    if name == "utkface":
+        return utkface.load(path, task=task, split_seed=split_seed, cache=cache)
+    read = affectnet.load if name == "affectnet" else rafdb.load
+    return read(path, split_seed=split_seed, cache=cache)
 
 
 def data_set(name: str) -> DataSet:

@@ -8,7 +8,6 @@ one split, so nothing of val and test is in train.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import lzma
 import re
@@ -21,8 +20,10 @@ import numpy as np
 import pandas as pd
 import torch
 
-from occkd_lib.data.cache import Decoding, decode_all, decode_image, decoded, repeats_of_train
+from occkd_lib.data.cache import Decoding, decoded, repeats_of_train
+from occkd_lib.data.decode import decode_image
 from occkd_lib.data.faceset import GENDERS, FaceSet
+from occkd_lib.data.splits import shuffled, units_of
 from occkd_lib.errors import OcckdError
 
 ETHNICITIES = ("White", "Black", "Asian", "Indian", "other")
@@ -94,11 +95,9 @@ def split_by_name(names: np.ndarray, groups: np.ndarray, seed: int) -> np.ndarra
     generator, version or machine. Sizes are exact to within one group.
     """
     n = len(names)
-    units, _ = pd.factorize(np.where(groups >= 0, groups, n + np.arange(n)))
-    _, first, sizes = np.unique(units, return_index=True, return_counts=True)
-    keys = [hashlib.sha256(f"{seed}|{names[i]}".encode()).digest() for i in first]
-    order = sorted(range(len(keys)), key=keys.__getitem__)
-    before = np.empty(len(keys))
+    units, first, sizes = units_of(groups)
+    order = shuffled(names[first], seed)
+    before = np.empty(len(first))
     before[order] = np.cumsum(sizes[order]) - sizes[order]
     part = np.searchsorted([0.6 * n, 0.8 * n], before, side="right")
     return np.array(["train", "val", "test"])[part[units]]
@@ -128,12 +127,22 @@ def _read(path: Path) -> Decoding:
     names = table["name"].tolist()
     table["ethnicity"] = np.array(ETHNICITIES)[table["ethnicity"]]
     table.attrs["malformed"] = malformed
-    shape = decode_image(contents[names[0]], path / names[0], "RGB").shape
 
-    def decode(name: str) -> np.ndarray:
-        return decode_image(contents[name], path / name, "RGB", (shape[2], shape[1]))
+    def decode(i: int, size: tuple[int, int] | None) -> np.ndarray:
+        return decode_image(contents[names[i]], path / names[i], "RGB", size)
 
-    return Decoding(table, shape, decode_all(names, decode, "UTKFace"))
+    shape = _first(lambda i: decode(i, None).shape, len(names))
+    return Decoding(table, shape, lambda i: decode(i, (shape[2], shape[1])))
+
+
+def _first(attempt: Callable[[int], tuple[int, ...]], n: int) -> tuple[int, ...]:
+    """The first of ``n`` attempts that does not fail, or the last error."""
+    for i in range(n - 1):
+        try:
+            return attempt(i)
+        except OcckdError:
+            continue
+    return attempt(n - 1)
 
 
 def _archive(path: Path) -> dict[str, Callable[[], bytes]]:

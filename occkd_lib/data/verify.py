@@ -20,8 +20,9 @@ from occkd_lib.errors import OcckdError
 
 __all__ = ["Report", "check", "describe", "find_duplicates", "prepare", "verify"]
 
-# M.-I. Georgescu et al. (label.csv, majority); their 23,689 of UTKFace cannot be reproduced
-PUBLISHED = {("ferplus", "majority"): (25045, 3191, 3137)}
+# M.-I. Georgescu et al. (FER+: label.csv; AffectNet: the lists, since the release with an
+# annotation file an image has 3,999 test faces); their 23,689 of UTKFace cannot be reproduced
+PUBLISHED = {("ferplus", "majority"): (25045, 3191, 3137), ("affectnet", ""): (88021, 0, 4000)}
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,9 @@ class Report:
         rule = f", labels by {self.label_rule}" if self.label_rule else ""
         lines = [f"{self.name}, {self.task}{rule}: {sum(self.sizes):,} faces"]
         for split, size in zip(SPLITS, self.sizes, strict=True):
+            if not size:
+                lines.append(f"  {split} 0: this data set has no such split")
+                continue
             counts = ", ".join(f"{label} {n}" for label, n in self.counts[split].items())
             lines.append(f"  {split} {size:,}: {counts}")
         published = PUBLISHED.get((self.name, self.label_rule or ""))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from occkd_lib.config import Experiment
+from occkd_lib.data.registry import data_set
 from occkd_lib.errors import OcckdError
 from occkd_lib.models import build_model, restore_record
 from occkd_lib.models.base import FaceNet
@@ -10,12 +11,17 @@ from occkd_lib.runs import Run
 from occkd_lib.tasks import TASKS
 
 
+def outputs_of(experiment: Experiment) -> int:
+    """How many outputs its network has: the task's, or those of a data set with fewer classes."""
+    return data_set(experiment.data.name).outputs or TASKS[experiment.task].outputs
+
+
 def new_model(experiment: Experiment) -> FaceNet:
     """The experiment's network, freshly initialised (or with its pretrained weights)."""
     net = experiment.network
     return build_model(
         net.name,
-        TASKS[experiment.task].outputs,
+        outputs_of(experiment),
         input_size=net.input_size,
         channels=net.channels,
         width=net.width,

@@ -21,7 +21,11 @@ def nowhere(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "options", "wanted"),
     [
-        ("fer", {"task": "age"}, "no data set 'fer': choose 'synthetic', 'ferplus' or 'utkface'"),
+        (
+            "fer",
+            {"task": "age"},
+            "no data set 'fer': choose 'synthetic', 'ferplus', 'utkface', 'affectnet' or 'rafdb'",
+        ),
         ("utkface", {"task": "expression"}, "no task 'expression': choose 'gender' or 'age'"),
         ("ferplus", {"task": "age", "labels": "majority"}, "no task 'age': choose 'expression'"),
         ("synthetic", {"task": "mood"}, "choose 'expression', 'gender' or 'age'"),
@@ -34,6 +38,8 @@ def nowhere(tmp_path, monkeypatch):
         ("ferplus", {"task": "expression", "labels": "most"}, "has no label rule 'most': choose"),
         ("utkface", {"task": "age", "labels": "majority"}, "takes no label rule"),
         ("synthetic", {"task": "age", "labels": "majority"}, "takes no label rule"),
+        ("affectnet", {"task": "age"}, "affectnet has no task 'age': choose 'expression'"),
+        ("rafdb", {"task": "expression", "labels": "majority"}, "rafdb takes no label rule"),
         ("utkface", {"task": "age", "faces": 100}, "'faces' is for synthetic only"),
     ],
 )
@@ -48,6 +54,8 @@ def test_what_is_not_offered(name, options, wanted):
     [
         ("ferplus", "expression", "majority", "FER2013Train/"),
         ("utkface", "age", None, "[age]_[gender]_[race]_[date].jpg.chip.jpg"),
+        ("affectnet", "expression", None, "annotations/N_exp.npy"),
+        ("rafdb", "expression", None, "Image/aligned/train_NNNNN_aligned.jpg"),
     ],
 )
 def test_missing_data(nowhere, name, task, labels, layout):
@@ -55,7 +63,7 @@ def test_missing_data(nowhere, name, task, labels, layout):
         load_faces(name, task=task, labels=labels, root=nowhere / "nothing")
     message = str(caught.value)
     assert "is missing" in message and str(nowhere / "nothing") in message
-    assert "https://" in message and layout in message and "\n" not in message
+    assert "://" in message and layout in message and "\n" not in message
 
 
 def test_data_root(nowhere, monkeypatch):

@@ -162,7 +162,19 @@ def test_damaged_image(tmp_path, change, wanted, container):
             archive.add(folder, "UTKFace")
     message = error(root)
     assert wanted in message and NAMES[4] in message
-    assert not list((tmp_path / "outputs").rglob("*.part"))
+    assert "utkface: 1 of 9 images cannot be used" in message
+    listed = tmp_path / "outputs" / "cache" / "utkface-unusable.txt"
+    assert [line.count(NAMES[4]) for line in listed.read_text().splitlines()] == [1]
+
+
+def test_the_first_image_may_be_damaged_as_well(tmp_path):
+    folder = write_folder(tmp_path / "UTKFace")
+    for name in (NAMES[0], NAMES[1]):
+        (folder / name).write_bytes(b"no jpeg")
+    assert "utkface: 2 of 9 images cannot be used" in error(tmp_path)
+    for name in NAMES:
+        (folder / name).write_bytes(b"no jpeg")
+    assert f"{NAMES[-1]} is not a readable image" in error(tmp_path)
 
 
 def test_a_malformed_name_need_not_be_an_image(tmp_path):

@@ -1,6 +1,11 @@
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 
+from occkd_lib.data.faceset import ImageRows
 from occkd_lib.models.base import InputSpec
 from occkd_lib.training.batches import Batches
 from occkd_lib.training.views import Views, look, shift_pixels
@@ -80,3 +85,51 @@ def test_teacher_and_student_see_the_same_flip_and_shift(faces):
         seen = lower != 0
         assert seen.any()
         assert torch.equal(full[seen], lower[seen])
+
+
+EQUAL = InputSpec(20, 1, (0.0,), (1.0,))
+PART = np.array([7, 3, 3, 29, 0, 12])
+
+
+@pytest.fixture
+def whole(faces):
+    return replace(faces, table=pd.DataFrame({"number": range(30)}))
+
+
+def test_a_part_reads_like_a_copy_and_is_none(whole):
+    part, copy = whole.select(PART), whole.images[PART]
+    rows = part.images
+    assert isinstance(rows, ImageRows) and rows.store is whole.images
+    assert rows.shape == copy.shape and rows.dtype == copy.dtype and rows.ndim == 4
+    mask = np.array([True, False, False, True, False, True])
+    for index in (2, -1, slice(1, 5, 2), [4, -2], np.array([5, 0]), torch.tensor([1, 1]), mask):
+        assert torch.equal(rows[index], copy[index])
+    assert torch.equal(rows.clone(), copy) and torch.equal(rows.to(CPU), copy)
+    assert torch.equal(torch.stack(list(rows)), copy)
+    assert [len(chunk) for chunk in rows.split(4)] == [4, 2]
+    assert torch.equal(torch.cat(list(rows.split(4))), copy)
+    with pytest.raises(IndexError):
+        rows[6]
+
+
+def test_a_part_of_a_part_reads_from_the_same_store(whole):
+    part = whole.select(PART).select(np.array([5, 0]))
+    assert part.images.store is whole.images
+    assert torch.equal(part.images.clone(), whole.images[[12, 7]])
+    assert part.ids.tolist() == ["face12", "face7"]
+    copied = replace(part, images=part.images.clone())
+    assert copied.fingerprint() == part.fingerprint()
+
+
+@pytest.mark.parametrize("visible", ["full", "lower", "upper"])
+@pytest.mark.parametrize("spec", [SMALL, EQUAL, LARGE])
+def test_a_part_looks_like_its_copy(whole, visible, spec):
+    part = whole.select(PART)
+    copied = replace(part, images=part.images.clone())
+    index = torch.tensor([5, 2, 2])
+    lazy, eager = Views(part, spec, CPU), Views(copied, spec, CPU)
+    assert torch.equal(lazy.pixels(visible, index), eager.pixels(visible, index))
+
+
+def test_looks_are_stored_only_where_that_is_smaller(whole):
+    assert [Views(whole, spec, CPU).store_looks for spec in (SMALL, EQUAL, LARGE)] == [1, 0, 0]
