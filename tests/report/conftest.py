@@ -30,13 +30,15 @@ def make_recipe(*tasks: str, network: str = "compact", data: str | None = None) 
     """One experiment a task, called like the task; ``data`` replaces the real data sets."""
     experiments = {}
     for task in tasks:
+        kind = "soft_targets" if task == "expression" else "hint"
+        standard = {**STAGES["standard"], "kind": kind}
         triplet = {**STAGES["triplet"], **({"max_target_gap": 5} if task == "age" else {})}
         experiments[task] = {
             "data": DATA[task] if data is None else {"name": data},
             "task": task,
             "visible": "lower" if task == "expression" else "upper",
             "network": {"name": network},
-            "stages": {**STAGES, "triplet": triplet},
+            "stages": {**STAGES, "standard": standard, "triplet": triplet},
         }
     content = {"name": "tiny", "description": "made up", "experiments": experiments}
     return Recipe.model_validate(content)
@@ -81,7 +83,8 @@ def write_run(
 ) -> Run:
     """A run whose methods (fusion has four) make ``wrong[method]`` mistakes a view and split."""
     settings = recipe.experiments[experiment]
-    config = {"seed": seed, "faces": "abc", "batch_size": settings.batch_size, **(config or {})}
+    own = {"seed": seed, "stage": stage, "task": settings.task, "faces": "abc"}
+    config = {**own, "batch_size": settings.batch_size, **(config or {})}
     run = Run.open(run_folder(recipe.name, experiment, seed, stage), config)
     run.start()
     faces = made_up_faces(settings.task, n, duplicates)
