@@ -17,8 +17,18 @@ from occkd_lib.project import library_hash
 from occkd_lib.workflow import DONE, OLD, TO_DO, Workflow
 
 REPOSITORY = Path(__file__).parents[1]
-CHAPTERS = ("01_data", "02_teachers", "03_students", "04_kd", "05_triplet_kd", "06_fusion")
-ORDER = [*CHAPTERS, "09_mcnemar", "10_results"]
+CHAPTERS = (
+    "01_data", "02_teachers", "03_students", "04_kd", "05_triplet_kd", "06_fusion",
+    "07_ablations", "08_grad_cam",
+)  # fmt: skip
+ORDER = [*CHAPTERS, "09_mcnemar", "10_results"]  # by number
+
+BEFORE = (
+    ("01_data", "02_teachers"), ("02_teachers", "03_students"), ("03_students", "04_kd"),
+    ("03_students", "05_triplet_kd"), ("04_kd", "06_fusion"), ("05_triplet_kd", "06_fusion"),
+    ("06_fusion", "07_ablations"), ("05_triplet_kd", "08_grad_cam"), ("06_fusion", "09_mcnemar"),
+    ("07_ablations", "10_results"), ("09_mcnemar", "10_results"),
+)  # fmt: skip
 
 COPY_INSTEAD = """#!/bin/sh
 # called as: python -m occkd_lib.cli nb --job NOTEBOOK -o OUTPUT ...
@@ -73,7 +83,7 @@ def test_the_plan_of_the_demo(project):
         assert own == [*CHAPTERS, "09_mcnemar"]
     assert jobs[1] == Job("02_teachers", "expression", 0)
     assert jobs[-1] == Job("10_results", None, None)
-    assert len(jobs) == 22
+    assert len(jobs) == 28
     assert not (project / "outputs").exists()
 
 
@@ -81,7 +91,7 @@ def test_the_plan_of_a_part(project):
     jobs = list(Workflow("demo", experiments=("age",), seeds=(3, 4)).plan())
     assert {j.experiment for j in jobs} == {"age", None}
     assert [j.seed for j in jobs if j.chapter == "06_fusion"] == [3, 4]
-    assert len(jobs) == 1 + 2 * 5 + 1 + 1
+    assert len(jobs) == 1 + 2 * 7 + 1 + 1
 
 
 def test_a_run_in_order_and_its_repetition(project, fake_jobs):
@@ -91,9 +101,11 @@ def test_a_run_in_order_and_its_repetition(project, fake_jobs):
     workflow.run(said.append)
     names = asked()
     place = {name.split("-")[-1]: n for n, name in enumerate(names)}
-    assert list(place) in (ORDER, [*ORDER[:3], "05_triplet_kd", "04_kd", *ORDER[5:]])
+    assert sorted(place) == ORDER
+    for earlier, later in BEFORE:
+        assert place[earlier] < place[later], (earlier, later)
     assert names[1] == "gender-seed0-02_teachers"
-    assert "[8/8] done" in said[-1]
+    assert "[10/10] done" in said[-1]
     first = (project / "calls.txt").read_text().splitlines()[1]
     assert first.startswith("1 -m occkd_lib.cli nb --job")
     assert first.endswith("-p recipe=demo -p experiment=gender -p seed=0")
@@ -101,18 +113,18 @@ def test_a_run_in_order_and_its_repetition(project, fake_jobs):
 
     asked = fake_jobs()
     workflow.run(said.append)
-    assert asked() == [] and said[-1] == "demo: all 8 notebooks are done"
+    assert asked() == [] and said[-1] == "demo: all 10 notebooks are done"
 
     (project / "outputs/demo/notebooks/gender-seed0-05_triplet_kd.ipynb").unlink()
     workflow.run(said.append)
-    assert [name.split("-")[-1] for name in asked()] == [ORDER[4], *ORDER[5:]]
+    assert sorted(name.split("-")[-1] for name in asked()) == ORDER[4:]
 
 
 def test_a_failure_stops_only_what_builds_on_it(project, fake_jobs):
     asked = fake_jobs(failing="gender-seed0-04_kd")
     workflow = Workflow("demo", experiments=("gender", "age"), cores=4)
     said: list[str] = []
-    with pytest.raises(OcckdError, match=r"1 of 15 notebooks failed; 04_kd gender .* luck"):
+    with pytest.raises(OcckdError, match=r"1 of 19 notebooks failed; 04_kd gender .* luck"):
         workflow.run(said.append)
     assert "age-09_mcnemar" in asked()
     assert not {"gender-seed0-06_fusion", "10_results"} & set(asked())
@@ -120,7 +132,10 @@ def test_a_failure_stops_only_what_builds_on_it(project, fake_jobs):
 
     asked = fake_jobs()
     workflow.run(said.append)
-    assert [n.split("-")[-1] for n in asked()] == ["04_kd", "06_fusion", "09_mcnemar", "10_results"]
+    again = [n.split("-")[-1] for n in asked()]
+    assert again[0] == "04_kd" and again[-1] == "10_results"
+    after = {"04_kd", "06_fusion", "07_ablations", "08_grad_cam", "09_mcnemar", "10_results"}
+    assert len(again) == len(after) and set(again) == after
 
 
 def test_notebooks_of_another_version_are_named_and_redone_on_demand(project, fake_jobs):
@@ -131,9 +146,9 @@ def test_notebooks_of_another_version_are_named_and_redone_on_demand(project, fa
     workflow = Workflow("demo", experiments=("gender",))
     assert set(workflow.plan().values()) == {OLD}
     workflow.run(said.append)
-    assert asked() == [] and "8 notebooks were made by another version" in said[-2]
+    assert asked() == [] and "10 notebooks were made by another version" in said[-2]
     Workflow("demo", experiments=("gender",), again=True).run(said.append)
-    assert len(asked()) == 8
+    assert len(asked()) == 10
     assert set(workflow.plan().values()) == {DONE}
 
 
@@ -152,7 +167,7 @@ def test_a_recipe_file_is_passed_on_by_its_full_path(project, monkeypatch):
     workflow = Workflow("mine.yaml")
     assert workflow.recipe == str(project / "mine.yaml")
     assert workflow.folder == project / "outputs" / "mine"
-    assert len(workflow.plan()) == 22
+    assert len(workflow.plan()) == 28
 
 
 @pytest.mark.parametrize(("gpus", "cores", "threads"), [(0, 4, 1), (2, 8, 1)])
