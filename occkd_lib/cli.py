@@ -139,13 +139,16 @@ def results(
     reference: Annotated[
         bool, typer.Option("--reference", help="Into outputs/reference/, which git keeps.")
     ] = False,
+    maps: Annotated[bool, typer.Option(help="Also t-SNE maps of the embeddings.")] = True,
+    data: DataFolder = None,
 ) -> None:
     """Write the tables and figures of a recipe's finished runs, beside the published values."""
     from occkd_lib.project import project_root
     from occkd_lib.report import write_results
     from occkd_lib.report.readme import has_place, update_readme
 
-    folder = write_results(recipe, reference=reference)
+    use_data(data)
+    folder = write_results(recipe, reference=reference, maps=maps)
     print(shown(folder / "index.html"))
     readme = project_root() / "README.md"
     if reference and has_place(readme, folder.name):

@@ -6,7 +6,7 @@ of them by training a stage again with some settings changed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +25,7 @@ from occkd_lib.report.comparisons import (
 )
 from occkd_lib.report.evidence import check_settings, seeds_of
 from occkd_lib.report.figures import PALETTE, WIDTH, canvas
+from occkd_lib.report.page import Section
 from occkd_lib.report.tables import p_text, with_interval
 from occkd_lib.runs import Run, run_folder
 from occkd_lib.tasks import TASKS
@@ -188,6 +189,47 @@ def ablation_table(
         paired[["difference", "difference low", "difference high", "p", "p (Holm)"]]
     )
     return table.round(dict.fromkeys(["validation", HEADINGS[metric], "low", "high"], 2))
+
+
+def printed(table: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """An ablation table as text, ready for a page or a paper."""
+    first = table.index[0]
+    rows = []
+    for label, row in zip(table.index, table.to_dict("records"), strict=True):
+        compared = label != first
+        found = with_interval(
+            row["difference"], row["difference low"], row["difference high"], sign="+"
+        )
+        rows.append(
+            {
+                "arm": label,
+                f"test {HEADINGS[metric]}": with_interval(
+                    row[HEADINGS[metric]], row["low"], row["high"]
+                ),
+                "validation": "" if np.isnan(row["validation"]) else f"{row['validation']:.2f}",
+                f"against {first}": found if compared else "",
+                "p": p_text(row["p"]) if compared else "",
+                "p (Holm)": p_text(row["p (Holm)"]) if compared else "",
+                "seeds": str(row["seeds"]),
+                "n": str(row["n"]),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def sections(recipe: Recipe) -> Iterator[Section]:
+    """Every ablation of every experiment for which a seed is finished, all such seeds together."""
+    for name, experiment in recipe.experiments.items():
+        metric = TASKS[experiment.task].metric
+        for kind, question in questions(experiment).items():
+            if finished(recipe, name, question):
+                table = ablation_table(recipe, name, question)
+                yield Section(
+                    f"Ablation {name} {kind}",
+                    printed(table, metric),
+                    f"{question.text} {sentence(table, metric)}",
+                    forest(table, metric, title=question.text),
+                )
 
 
 def forest(table: pd.DataFrame, metric: str, *, title: str = "") -> Figure:

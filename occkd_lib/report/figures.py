@@ -120,7 +120,9 @@ def learning_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
             axes[1].plot(epoch, metric, **style)
         axes[0].set(title="Training loss", xlabel="epoch", yscale="log")
         axes[0].yaxis.set_major_formatter("{x:g}")
-        axes[0].yaxis.set_minor_formatter("{x:g}")
+        losses = pd.concat([table["loss"] for table in histories.values()])
+        if losses.max() < 10 * losses.min():  # else the labels would overlap
+            axes[0].yaxis.set_minor_formatter("{x:g}")
         measured = "MAE, years" if years else "accuracy, %"
         axes[1].set(title=f"Validation {measured}", xlabel="epoch")
         for ax in axes:
@@ -257,33 +259,68 @@ def embedding_map(
     title: str = "",
     label: str = "age, years",
 ) -> Figure:
-    """Embeddings (N x D) in the plane, by t-SNE or "pca"; coloured by class, or by a quantity.
+    """One panel of ``embedding_maps``."""
+    return embedding_maps(
+        {title: embeddings}, targets, classes=classes, method=method, seed=seed, label=label
+    )
 
-    classes: names of the classes in targets; None for a quantity, called ``label``. Distances
-    between t-SNE's clusters mean nothing; its neighbourhoods do.
+
+def embedding_maps(
+    panels: Mapping[str, Values],
+    targets: Values,
+    *,
+    classes: Sequence[str] | None = None,
+    method: str = "tsne",
+    seed: int = 0,
+    label: str = "age, years",
+) -> Figure:
+    """Embeddings in the plane, by t-SNE or "pca"; coloured by class, or by a quantity.
+
+    panels: title -> N x D, of the same N faces in every panel (D may differ). targets: N. classes:
+    names of the classes in targets; None for a quantity, called ``label``. Distances between
+    t-SNE's clusters mean nothing, nor does where a panel puts them; neighbourhoods do.
     """
-    points, values = as_numpy(embeddings).astype(np.float32), as_numpy(targets)
+    values = as_numpy(targets)
+    if any(len(points) != len(values) for points in panels.values()):
+        raise ValueError(f"every panel must hold the {len(values)} faces of targets")
+    columns = min(2, len(panels))
+    rows = math.ceil(len(panels) / columns)
+    size = (6.5, 5.0) if columns == 1 else (WIDTH + 1, 3.7 * rows)
+    with canvas(rows, columns, figsize=size) as (figure, axes):
+        dots = {"s": 12 if columns == 1 else 7, "alpha": 0.75, "linewidths": 0}
+        for ax, (title, embeddings) in zip(axes.flat, panels.items(), strict=False):
+            points = in_the_plane(embeddings, method, seed)
+            if classes is None:
+                drawn = ax.scatter(*points.T, c=values, cmap="viridis", **dots)
+            else:
+                for c in np.unique(values).astype(int):
+                    ax.scatter(*points[values == c].T, color=PALETTE[c], label=classes[c], **dots)
+            ax.set(xticks=[], yticks=[], title=title)
+            ax.set_aspect("equal", adjustable="datalim")  # all panels of one size
+        for ax in axes.flat[len(panels) :]:
+            ax.axis("off")
+        figure.supxlabel("t-SNE" if method == "tsne" else "first two principal components")
+        if classes is None:
+            bar = figure.colorbar(drawn, ax=axes, label=label, shrink=0.7)
+            cast(Any, bar.solids).set_alpha(1)
+        else:
+            entries = axes.flat[0].get_legend_handles_labels()
+            figure.legend(*entries, loc="outside right center", markerscale=2)
+    return figure
+
+
+def in_the_plane(embeddings: Values, method: str, seed: int) -> np.ndarray:
+    """N x D to N x 2, by "tsne" (after 50 principal components) or "pca"."""
+    points = as_numpy(embeddings).astype(np.float32)
     if method not in ("tsne", "pca"):
         raise ValueError(f"unknown method {method!r}; one of tsne, pca")
     if method == "pca" or points.shape[1] > 50:  # the usual first step of t-SNE, and far faster
         kept = 2 if method == "pca" else min(50, len(points))
         points = PCA(kept, random_state=seed).fit_transform(points)
-    if method == "tsne":
-        perplexity = min(30.0, (len(points) - 1) / 3)
-        points = TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(points)
-    with canvas(figsize=(6.5, 5.0)) as (figure, axes):
-        ax = axes[0, 0]
-        dots = {"s": 12, "alpha": 0.75, "linewidths": 0}
-        if classes is None:
-            drawn = ax.scatter(*points.T, c=values, cmap="viridis", **dots)
-            cast(Any, figure.colorbar(drawn, ax=ax, label=label, shrink=0.7).solids).set_alpha(1)
-        else:
-            for c in np.unique(values).astype(int):
-                ax.scatter(*points[values == c].T, color=PALETTE[c], label=classes[c], **dots)
-            figure.legend(loc="outside right center", markerscale=2)
-        ax.set(xticks=[], yticks=[], title=title, aspect="equal")
-        ax.set_xlabel("t-SNE" if method == "tsne" else "first two principal components")
-    return figure
+    if method == "pca":
+        return points
+    perplexity = min(30.0, (len(points) - 1) / 3)
+    return TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(points)
 
 
 def discordant_bars(tests: Mapping[str, McNemar], *, names: tuple[str, str] = ("a", "b")) -> Figure:

@@ -1,50 +1,67 @@
-"""The results page: tables as HTML and Markdown."""
+"""The results page: how its parts look in HTML."""
 
 from __future__ import annotations
 
+import re
 from html import escape
 from string import Template
+from typing import NamedTuple
 
 import pandas as pd
+from matplotlib.figure import Figure
 
 from occkd_lib.config import Recipe
-from occkd_lib.report.published import published
+from occkd_lib.report.formats import html
+from occkd_lib.report.published import PublishedTable, published
 from occkd_lib.runs import environment
 
-TITLES = {
-    1: "Facial expression (the journal's Table 1)",
-    2: "Gender (the journal's Table 2)",
-    3: "Age (the journal's Table 3)",
-    4: "SVM on each embedding and on both (the journal's Table 4)",
-}
+
+class Section(NamedTuple):
+    """A further part of the page: what it shows, in words, as a table, and perhaps as a figure."""
+
+    title: str
+    table: pd.DataFrame
+    sentence: str
+    figure: Figure | None = None
 
 
-def without_empty_columns(table: pd.DataFrame) -> pd.DataFrame:
-    return table.loc[:, (table != "").any()]
+def stem_of(title: str) -> str:
+    """A title as the name of a file."""
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
 
 
-def markdown(table: pd.DataFrame) -> str:
-    """A GitHub table; columns without content are left out."""
-    table = without_empty_columns(table)
-    lines = [list(table.columns), ["---"] * table.shape[1], *table.to_numpy().tolist()]
-    escaped = [[cell.replace("|", "\\|") for cell in row] for row in lines]
-    return "".join(f"| {' | '.join(row)} |\n" for row in escaped)
+def links(stem: str) -> str:
+    """HTML links to the files of one table."""
+    kinds = {"csv": "CSV", "md": "Markdown", "tex": "LaTeX"}
+    return " · ".join(f"<a href='{stem}.{end}'>{name}</a>" for end, name in kinds.items())
 
 
-def table_section(number: int, table: pd.DataFrame) -> str:
-    """HTML of one table from ``side_by_side``, with the oddities of the published one."""
-    cells = published("journal", number)
-    odd = cells[(cells["note"] != "") & (cells["dataset"] != "AffectNet")]
+def table_section(spec: PublishedTable, table: pd.DataFrame, complete: pd.DataFrame) -> str:
+    """HTML of one table from ``side_by_side``, both forms, with the oddities of the published one.
+
+    table: may be empty; complete: every published cell.
+    """
+    cells = published(spec.paper, spec.number)
+    odd = cells[cells["note"] != ""]
     notes = dict.fromkeys(f"{r.method}, {r.model}: {r.note}" for r in odd.itertuples())
     remarks = "".join(f"<li>{escape(note)}</li>" for note in notes)
     remarks = f"<details><summary>Odd in the published table</summary><ul>{remarks}</ul></details>"
-    with pd.option_context("display.max_colwidth", None):  # pandas would cut long cells
-        html = without_empty_columns(table).to_html(index=False, border=0)
+    ours = "<p>No finished run of this recipe belongs here.</p>"
+    if len(table):
+        ours = f"<div class='wide'>{html(table)}</div>\n<p>{links(spec.stem)}</p>"
+    summary = "The complete published table, with and without a run of ours"
     return (
-        f"<h2>{escape(TITLES[number])}</h2>\n<div class='wide'>{html}</div>\n"
-        f"<p><a href='table{number}.csv'>CSV</a> · <a href='table{number}.md'>Markdown</a></p>\n"
-        + (remarks if notes else "")
+        f"<h2>{escape(spec.title)}</h2>\n{ours}\n"
+        f"<details><summary>{summary}</summary><div class='wide'>{html(complete)}</div></details>\n"
+        f"<p>Complete: {links(f'{spec.stem}-complete')}</p>\n" + (remarks if notes else "")
     )
+
+
+def picture(path: str, caption: str) -> str:
+    """HTML of a figure; path: from the page's folder."""
+    text = escape(caption)
+    image = f'<img src="{escape(path)}" alt="{text}">'
+    return f"<figure>{image}<figcaption>{text}</figcaption></figure>"
 
 
 def page(recipe: Recipe, sections: list[str]) -> str:
@@ -82,14 +99,15 @@ figcaption, .how { color: #555; font-size: 14px; }
 <h1>$title</h1>
 <p>$description</p>
 <div class="how">
-<p><b>ours</b>: mean over seeds ± SD over seeds [95 % interval over test faces], in per cent or
-years; Wilson's interval for one seed's accuracy, bootstrap otherwise. <b>difference</b>: with its
+<p><b>ours</b>: mean over seeds ± SD over seeds, in per cent or years. <b>95 % interval</b>: over
+test faces; Wilson's for one seed's accuracy, bootstrap otherwise. <b>difference</b>: with its
 paired bootstrap interval; points, or years. <b>p</b>: McNemar's exact test for one seed's accuracy,
 paired bootstrap otherwise; <b>Holm</b>: over all rows of a data set, task and subset.
 <b>control</b>: the student trained on for as long, without a teacher; for an SVM, the SVM on that
 control. <b>full, lower, upper</b>: the visible part of the faces. <b>†</b>: called significant by
-the paper. The tests take the trained networks as given; what another seed would do, the SD over
-seeds shows, not p.</p>
+the paper. <b>-</b>: its own dash. <b>no run</b>: a published value that nothing here repeats yet;
+<b>to get it</b> is the command. The tests take the trained networks as given; what another seed
+would do, the SD over seeds shows, not p.</p>
 <p>Unrounded: <a href="summary.csv">summary.csv</a>, <a href="values.csv">values.csv</a>. How it was
 made, run by run: <a href="protocol.json">protocol.json</a>. Page written by $code.</p>
 </div>

@@ -9,13 +9,54 @@ from typing import NamedTuple
 import pandas as pd
 
 NETWORKS = {"vgg_f": "VGG-f", "vgg_face": "VGG-face", "resnet50": "ResNet-50"}
-DATASETS = {
+DATASETS = {  # what a recipe calls it -> what the tables call it
     ("ferplus", "expression"): "FER+",
+    ("affectnet", "expression"): "AffectNet",
     ("utkface", "gender"): "UTKFace-gender",
     ("utkface", "age"): "UTKFace-age",
 }
 UNITS = {"accuracy": "accuracy_pct", "weighted_accuracy": "weighted_accuracy_pct",
          "mae_years": "mae_years"}  # fmt: skip
+
+
+class PublishedTable(NamedTuple):
+    """A table to stand beside. stem: of the files it is written to. recipe: what repeats it.
+
+    methods: those of ``evidence.METHODS`` that have a row in it, or stand there as its controls.
+    """
+
+    paper: str
+    number: str
+    title: str
+    tasks: tuple[str, ...]
+    methods: tuple[str, ...]
+    stem: str
+    recipe: str = "paper"
+
+
+TRAINED = (
+    "teacher",
+    "student_lower",
+    "student_upper",
+    "control",
+    "standard",
+    "triplet",
+    "control_svm",
+    "standard+triplet",
+)
+FUSED = ("standard", "triplet", "control_svm", "standard_svm", "triplet_svm", "standard+triplet")
+TABLES = {
+    "1": PublishedTable("journal", "1", "Facial expression (the journal's Table 1)",
+                        ("expression",), TRAINED, "table1"),
+    "2": PublishedTable("journal", "2", "Gender (the journal's Table 2)",
+                        ("gender",), TRAINED, "table2"),
+    "3": PublishedTable("journal", "3", "Age (the journal's Table 3)",
+                        ("age",), TRAINED, "table3"),
+    "4": PublishedTable("journal", "4", "SVM on each embedding and on both (the journal's Table 4)",
+                        ("expression", "gender"), FUSED, "table4"),
+    "icpr": PublishedTable("icpr2020", "I", "Facial expression (Table I of the ICPR paper)",
+                           ("expression",), TRAINED, "icpr-table1", "icpr2020"),
+}  # fmt: skip
 
 
 class Note(NamedTuple):
@@ -62,6 +103,15 @@ NOTES = (
     Note(
         {"paper": "journal", "table": "3", "model": "ResNet-50", "method": "triplet_TS"},
         "1.07 years above its teacher's 5.27: Sect. 4.3.7 calls this gap lower-half, it is upper",
+    ),
+    Note(
+        {"paper": "journal", "table": "3", "model": "ResNet-50", "method": "standard_TS"},
+        "1.08 years above its teacher's 5.27, but Sect. 4.3.7 gives 1.07 as the largest gap",
+    ),
+    Note(
+        {"paper": "journal", "table": "2", "model": "VGG-face", "method": "teacher",
+         "test_faces": "full"},
+        "1.40 above the 90.80 of [19], but the text says 'by at least 2%'",
     ),
     Note(
         {"paper": "journal", "table": "4", "model": "VGG-face", "dataset": "UTKFace-gender",
@@ -119,6 +169,14 @@ def everything() -> pd.DataFrame:
     return cells
 
 
+class Cell(NamedTuple):
+    """A printed value (per cent or years), its dagger, and what is odd about it (or empty)."""
+
+    value: float
+    significant: bool
+    note: str
+
+
 def published_row(
     cells: pd.DataFrame,
     *,
@@ -127,8 +185,8 @@ def published_row(
     train_faces: str,
     test_faces: str,
     metric: str,
-) -> dict[str, tuple[float, bool]]:
-    """Network -> (value, dagger) of one row of a published table; empty when there is none.
+) -> dict[str, Cell]:
+    """Network -> cell of one row of a published table; empty when there is none.
 
     cells: from ``published``. dataset, method: as printed there; metric: one of UNITS.
     """
@@ -140,4 +198,23 @@ def published_row(
         & (cells["metric"] == UNITS[metric])
         & cells["value"].notna()
     ]
-    return {r.model: (float(r.value), bool(r.significant)) for r in row.itertuples()}
+    return {r.model: Cell(float(r.value), bool(r.significant), r.note) for r in row.itertuples()}
+
+
+def published_table(table: int | str) -> PublishedTable:
+    """The table called 1, 2, 3, 4 (of the journal) or "icpr"; ValueError for any other."""
+    if str(table) not in TABLES:
+        raise ValueError(f"no Table {table} to stand beside; one of {', '.join(TABLES)}")
+    return TABLES[str(table)]
+
+
+def disagreements() -> pd.DataFrame:
+    """Cells that both papers print, with different values.
+
+    Columns: method, model, train_faces, test_faces, dataset, metric, journal, icpr2020 (per cent).
+    """
+    cell = ["method", "model", "train_faces", "test_faces", "dataset", "metric"]
+    ours, theirs = (published(p)[[*cell, "value"]].dropna() for p in ("journal", "icpr2020"))
+    both = ours.merge(theirs, on=cell, suffixes=("_journal", "_icpr2020")).drop_duplicates()
+    both = both.rename(columns={"value_journal": "journal", "value_icpr2020": "icpr2020"})
+    return both[both["journal"] != both["icpr2020"]].reset_index(drop=True)

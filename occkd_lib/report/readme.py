@@ -13,9 +13,14 @@ from occkd_lib.report.evidence import METHODS
 from occkd_lib.report.tables import HEADINGS, OFFICIAL, p_text, with_interval
 
 TITLES = {
-    "expression": "FER+, expression",
-    "gender": "UTKFace, gender",
-    "age": "UTKFace, age",
+    ("ferplus", "expression"): "FER+, expression",
+    ("affectnet", "expression"): "AffectNet, expression",
+    ("rafdb", "expression"): "RAF-DB, expression",
+    ("utkface", "gender"): "UTKFace, gender",
+    ("utkface", "age"): "UTKFace, age",
+    ("synthetic", "expression"): "built-in faces, expression",
+    ("synthetic", "gender"): "built-in faces, gender",
+    ("synthetic", "age"): "built-in faces, age",
 }
 
 
@@ -36,7 +41,7 @@ def headline(summary: pd.DataFrame) -> str:
             unit * row["mean"], unit * row["low"], unit * row["high"], sd=unit * row["sd"]
         )
         cells = [
-            f"{TITLES[row['task']]}, {HEADINGS[row['metric']]}",
+            f"{TITLES[row['dataset'], row['task']]}, {HEADINGS[row['metric']]}",
             METHODS[row["method"]].title.replace("SVM", "SVR" if unit == 1 else "SVM"),
             row["train_faces"],
             row["test_faces"],

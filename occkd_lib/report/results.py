@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from html import escape
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from PIL import Image
 
 from occkd_lib.config import Recipe
 from occkd_lib.errors import OcckdError
-from occkd_lib.evaluation import mcnemar_test, per_class_recall
 from occkd_lib.project import outputs_root, project_root, write_atomically, write_json
-from occkd_lib.report import figures, tables
-from occkd_lib.report.evidence import METHODS, Evidence, finished_runs, gather
-from occkd_lib.report.page import markdown, page, table_section
+from occkd_lib.report import ablations, tables
+from occkd_lib.report.beside import side_by_side
+from occkd_lib.report.evidence import Evidence, finished_runs, gather
+from occkd_lib.report.formats import html, write_table, write_text
+from occkd_lib.report.maps import embedding_maps, why_none
+from occkd_lib.report.page import Section, links, page, picture, stem_of, table_section
+from occkd_lib.report.pictures import recipe_figures
+from occkd_lib.report.published import TABLES, disagreements
 from occkd_lib.runs import environment
-from occkd_lib.tasks import TASKS
+
+MAP_CAPTION = (
+    "t-SNE of the embeddings of the same test faces, first seed. Neighbourhoods mean something, "
+    "distances between clusters and their places do not."
+)
 
 
 def write_results(
@@ -28,14 +37,17 @@ def write_results(
     destination: str | Path | None = None,
     *,
     reference: bool = False,
+    maps: bool = True,
 ) -> Path:
     """Write what the recipe's finished runs amount to; return the folder (open its index.html).
 
-    table1..4 as .csv and .md, summary.csv and values.csv (unrounded: fractions, years),
-    figures/*.png, predictions-<experiment>.parquet (every test prediction), protocol.json (how all
-    of it was made), index.html. destination: default <outputs>/<recipe>/results; with reference,
-    outputs/reference/<recipe> of the project, which git keeps. Every number comes from the runs'
-    files. Raises OcckdError when no run is finished.
+    table1..4 and icpr-table1, each also -complete (with the published cells that have no run), as
+    .csv, .md and .tex; summary.csv and values.csv (unrounded: fractions, years), figures/*.png,
+    predictions-<experiment>.parquet (every test prediction), protocol.json (how all of it was
+    made), index.html. destination: default <outputs>/<recipe>/results; with reference,
+    outputs/reference/<recipe> of the project, which git keeps. maps: also t-SNE of the embeddings,
+    which needs weights and data; where they are missing, the page says so. Every number comes from
+    the runs' files. Raises OcckdError when no run is finished.
     """
     recipe = tables.as_recipe(recipe)
     values = tables.collect(recipe)
@@ -52,28 +64,75 @@ def write_results(
     write_text(folder / "values.csv", values.to_csv(index=False))
     write_text(folder / "summary.csv", results.map(plain).to_csv(index=False))
 
-    sections = []
-    for number in tables.TASKS_OF_TABLE:
-        table = tables.side_by_side(recipe, number, results=results)
-        if len(table):
-            write_text(folder / f"table{number}.csv", table.to_csv(index=False))
-            write_text(folder / f"table{number}.md", markdown(table))
-            sections.append(table_section(number, table))
+    parts = []
+    for table, spec in TABLES.items():
+        shown = side_by_side(recipe, table, results=results)
+        complete = side_by_side(recipe, table, results=results, complete=True)
+        if len(shown):
+            write_table(folder, spec.stem, shown, spec.title)
+        write_table(folder, f"{spec.stem}-complete", complete, spec.title)
+        parts.append(table_section(spec, shown, complete))
     for name in recipe.experiments:
         everything = gather(recipe, name)
         if everything:
             path = folder / f"predictions-{name}.parquet"
             frame = test_predictions(everything)
             write_atomically(path, partial(frame.to_parquet, index=False))
-            shown = results[results["experiment"] == name]
-            sections.append(figure_section(folder, recipe, name, shown, everything))
+            rows = results[results["experiment"] == name]
+            parts.append(f"<h2>Experiment {escape(name)}</h2>")
+            for stem, caption, figure in recipe_figures(recipe, name, rows, everything):
+                parts.append(save_figure(folder, stem, caption, figure))
+            lacking = why_none(recipe, name) if maps else "No map of the embeddings was asked for."
+            if lacking:
+                parts.append(f"<p>{escape(lacking)}</p>")
+            else:
+                figure = embedding_maps(recipe, name)
+                parts.append(save_figure(folder, f"{name}-embeddings", MAP_CAPTION, figure))
+    for further in FURTHER:
+        parts += [write_section(folder, section) for section in further(recipe, results)]
     write_json(folder / "protocol.json", protocol(recipe))
-    write_text(folder / "index.html", page(recipe, sections))
+    write_text(folder / "index.html", page(recipe, parts))
     return folder
 
 
-def write_text(path: Path, text: str) -> None:
-    write_atomically(path, lambda aside: aside.write_text(text, encoding="utf-8"))
+def disagreements_section(recipe: Recipe, results: pd.DataFrame) -> Iterator[Section]:
+    """Which of the published values the papers do not agree on."""
+    table = disagreements()
+    sentence = "Values that the journal and the ICPR paper both print, but differently; keep both."
+    yield Section("Where the two papers disagree", table.astype(str), sentence)
+
+
+def ablation_sections(recipe: Recipe, results: pd.DataFrame) -> Iterator[Section]:
+    """Chapter 7's tables, over all finished seeds."""
+    yield from ablations.sections(recipe)
+
+
+# What the page shows after the experiments: each takes the recipe and ``summary``'s table.
+FURTHER: tuple[Callable[[Recipe, pd.DataFrame], Iterable[Section]], ...] = (
+    ablation_sections,
+    disagreements_section,
+)
+
+
+def write_section(folder: Path, section: Section) -> str:
+    """Save a section's table (text) and figure; its HTML."""
+    stem = stem_of(section.title)
+    write_table(folder, stem, section.table, section.title)
+    parts = [f"<h2>{escape(section.title)}</h2>", f"<p>{escape(section.sentence)}</p>"]
+    if section.figure is not None:
+        parts.append(save_figure(folder, stem, section.title, section.figure))
+    parts += [f"<div class='wide'>{html(section.table)}</div>", f"<p>{links(stem)}</p>"]
+    return "\n".join(parts)
+
+
+def save_figure(folder: Path, stem: str, caption: str, figure: Figure) -> str:
+    """Write figures/``stem``.png, with 256 colours (a third of the size); its HTML."""
+    path = folder / "figures" / f"{stem}.png"
+    drawn = BytesIO()
+    figure.savefig(drawn, format="png", dpi=150)
+    image = Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    write_atomically(path, partial(image.save, format="PNG", optimize=True))
+    return picture(f"figures/{path.name}", caption)
 
 
 def plain(value: Any) -> Any:
@@ -128,71 +187,3 @@ def protocol(recipe: Recipe) -> dict[str, Any]:
         "report": environment(),
         "experiments": experiments,
     }
-
-
-def recipe_figures(
-    recipe: Recipe, name: str, results: pd.DataFrame, everything: list[Evidence]
-) -> Iterator[tuple[str, str, Figure]]:
-    """(file name, caption, figure) of one experiment."""
-    experiment = recipe.experiments[name]
-    task, half = TASKS[experiment.task], experiment.visible
-    test = {e.method: e for e in everything if e.split == "test" and e.test_faces == half}
-    student = test.get(f"student_{half}")
-    if student is not None:
-        for metric in tables.REPORTED[task.name]:
-            caption = (
-                f"{tables.HEADINGS[metric]}, {half} half visible. Dashed: the undistilled student "
-                "and the control (as much training, no teacher)."
-            )
-            yield f"{name}-{metric}", caption, figures.results_forest(results, metric=metric)
-
-    runs = finished_runs(recipe, name)
-    seed = min(seed for seed, _ in runs)
-    trained = {stage: run for (k, stage), run in runs.items() if k == seed and stage != "fusion"}
-    if trained:
-        curves = {stage: run.history for stage, run in trained.items()}
-        yield f"{name}-curves", f"Learning curves, seed {seed}.", figures.learning_curves(curves)
-
-    compared = [m for m in (f"student_{half}", "control", "standard+triplet") if m in test]
-    if not task.classes or not compared:
-        return
-    pooled = {m: pooled_over_seeds(test[m]) for m in compared}
-    counts = {int(c): int(n) for c, n in pd.Series(test[compared[0]].target).value_counts().items()}
-    recalls = {METHODS[m].title: per_class_recall(*pair) for m, pair in pooled.items()}
-    caption = "Recall per class, mean over seeds; test faces of the class in brackets."
-    yield f"{name}-recall", caption, figures.recall_bars(recalls, task.classes, counts=counts)
-    last = compared[-1]
-    caption = f"{METHODS[last].title}: what is taken for what, all seeds together."
-    yield f"{name}-confusion", caption, figures.confusion_matrix(*pooled[last], task.classes)
-    distilled = [test[m] for m in ("standard", "triplet", "standard+triplet") if m in test]
-    if student is not None and distilled:
-        exact = {
-            f"{METHODS[e.method].title}, seed {k}": mcnemar_test(
-                e.predictions[k] == e.target, student.predictions[k] == e.target
-            )
-            for e in distilled
-            for k in sorted(e.predictions.keys() & student.predictions.keys())
-        }
-        caption = "Faces on which a distilled student and its student disagree, McNemar's exact p."
-        names = ("the distilled one", "the student")
-        yield f"{name}-mcnemar", caption, figures.discordant_bars(exact, names=names)
-
-
-def pooled_over_seeds(evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
-    """(target, prediction), all seeds one after the other."""
-    predictions = list(evidence.predictions.values())
-    return np.tile(evidence.target, len(predictions)), np.concatenate(predictions)
-
-
-def figure_section(
-    folder: Path, recipe: Recipe, name: str, results: pd.DataFrame, everything: list[Evidence]
-) -> str:
-    """Save the experiment's figures; their HTML."""
-    parts = [f"<h2>Experiment {escape(name)}</h2>"]
-    for stem, caption, figure in recipe_figures(recipe, name, results, everything):
-        path = folder / "figures" / f"{stem}.png"
-        write_atomically(path, partial(figure.savefig, format="png", dpi=150))
-        text = escape(caption)
-        image = f'<img src="figures/{escape(path.name)}" alt="{text}">'
-        parts.append(f"<figure>{image}<figcaption>{text}</figcaption></figure>")
-    return "\n".join(parts)

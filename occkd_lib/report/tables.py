@@ -1,4 +1,4 @@
-"""Results tables: from the runs' predictions to rows beside the published values."""
+"""Results: from the runs' predictions to values, intervals and tests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ import pandas as pd
 from occkd_lib.config import Recipe, load_recipe
 from occkd_lib.evaluation import METRICS, holm, interval, mcnemar_test, paired_bootstrap
 from occkd_lib.report.evidence import METHODS, Evidence, gather
-from occkd_lib.report.published import DATASETS, NETWORKS, published, published_row
 
 REPORTED = {  # task -> metric as the tables call it -> its function
     "expression": {"accuracy": "accuracy", "weighted_accuracy": "weighted_accuracy"},
@@ -25,13 +24,6 @@ HEADINGS = {
     "mae_years": "MAE, years",
 }
 OFFICIAL, WITHOUT_DUPLICATES = "official", "without train duplicates"
-TASKS_OF_TABLE = {1: ("expression",), 2: ("gender",), 3: ("age",), 4: ("expression", "gender")}
-ONLY_IN_TABLE_4 = {"standard_svm", "triplet_svm"}
-TABLE_4 = {
-    "standard", "triplet", "control_svm", "standard_svm", "triplet_svm", "standard+triplet",
-}  # fmt: skip
-BUILT_IN = "built-in faces: not comparable with the papers"
-NOT_PUBLISHED = "not in the paper"
 
 
 def as_recipe(recipe: Recipe | str | Path) -> Recipe:
@@ -169,110 +161,12 @@ def comparison(
     return {**dict(zip(keys, values, strict=True)), f"p_vs_{name}_by_seed": exact}
 
 
-def side_by_side(
-    recipe: Recipe | str | Path, table: int | str, *, results: pd.DataFrame | None = None
-) -> pd.DataFrame:
-    """The rows of the journal's Table 1, 2, 3 or 4 for which there is a run, beside its values.
-
-    Text, ready to print: accuracies and their differences in per cent and points, MAE in years.
-    A dagger marks what the paper calls significant. The published networks stand there for
-    orientation unless ours is the same one; then "ours - published" is filled too. Rows that the
-    paper does not have (the controls) say so. results: from ``summary``, to save computing it.
-    """
-    recipe, number = as_recipe(recipe), int(table)
-    if number not in TASKS_OF_TABLE:
-        raise ValueError(f"no Table {table} to stand beside; one of {list(TASKS_OF_TABLE)}")
-    tasks = TASKS_OF_TABLE[number]
-    results = summary(recipe, tasks=tasks) if results is None else results
-    cells = published("journal", number)
-    networks = [n for n in NETWORKS.values() if n in set(cells["model"])]
-    rows = [row for row in results.to_dict("records") if row["task"] in tasks]
-    if number == 4:
-        rows = [row for row in rows if row["method"] in TABLE_4]
-    else:
-        rows = [row for row in rows if row["method"] not in ONLY_IN_TABLE_4]
-    order, metrics = list(recipe.experiments), list(HEADINGS)
-
-    def position(row: dict) -> tuple:
-        subset = row["subset"] != OFFICIAL
-        return order.index(row["experiment"]), subset, metrics.index(row["metric"])
-
-    return pd.DataFrame([printed(row, cells, networks) for row in sorted(rows, key=position)])
-
-
-def counterpart(row: dict, cells: pd.DataFrame) -> tuple[dict[str, tuple[float, bool]], str]:
-    """The published row beside a row of ``summary``: network -> (value, dagger). If none, why."""
-    dataset = DATASETS.get((row["dataset"], row["task"]))
-    name = METHODS[row["method"]].published
-    if dataset is None:
-        return {}, BUILT_IN if row["dataset"] == "synthetic" else "data set not in the paper"
-    if row["subset"] != OFFICIAL:
-        return {}, "subset not in the paper"
-    if name is None:
-        return {}, NOT_PUBLISHED
-    theirs = published_row(
-        cells,
-        dataset=dataset,
-        method=name,
-        train_faces=row["train_faces"],
-        test_faces=row["test_faces"],
-        metric=row["metric"],
-    )
-    return theirs, "" if theirs else NOT_PUBLISHED
-
-
-def printed(row: dict, cells: pd.DataFrame, networks: list[str]) -> dict[str, str]:
-    """One row of ``summary`` as text, with the published row that corresponds to it."""
-    method, metric = METHODS[row["method"]], row["metric"]
-    theirs, note = counterpart(row, cells)
-    unit = 1.0 if metric == "mae_years" else 100.0
-    same = theirs.get(NETWORKS.get(row["network"], ""))
-    return {
-        "experiment": row["experiment"],
-        "method": method.title.replace("SVM", "SVR" if row["task"] == "age" else "SVM"),
-        "train faces": row["train_faces"],
-        "test faces": row["test_faces"],
-        "metric": HEADINGS[metric],
-        "ours": with_interval(unit * row["mean"], unit * row["low"], unit * row["high"],
-                              sd=unit * row["sd"]),
-        "n": str(row["n"]),
-        "seeds": str(row["seeds"]),
-        **{f"published {n}": with_dagger(*theirs[n]) if n in theirs else "" for n in networks},
-        "ours - published": f"{unit * row['mean'] - same[0]:+.2f}" if same else "",
-        **versus(row, "student", unit),
-        **versus(row, "control", unit),
-        "subset": row["subset"],
-        "label rule": row["label_rule"],
-        "network": row["network"],
-        "note": note,
-    }  # fmt: skip
-
-
-def versus(row: dict, reference: str, unit: float) -> dict[str, str]:
-    """Difference, p, Holm's p, each seed's McNemar p as text; empty where nothing was compared."""
-    p = f"p vs {reference}"
-    names = f"difference to {reference}", p, f"{p} (Holm)", f"{p} (McNemar, by seed)"
-    key = f"vs_{reference}"
-    if math.isnan(row[key]):
-        return dict.fromkeys(names, "")
-    low, high = unit * row[f"{key}_low"], unit * row[f"{key}_high"]
-    difference = with_interval(unit * row[key], low, high, sign="+")
-    exact = row[f"p_{key}_by_seed"]
-    by_seed = ", ".join(map(p_text, exact)) if len(exact) > 1 else ""  # one: it is p itself
-    values = difference, p_text(row[f"p_{key}"]), p_text(row[f"p_{key}_holm"]), by_seed
-    return dict(zip(names, values, strict=True))
-
-
 def with_interval(
     value: float, low: float, high: float, *, sd: float = math.nan, sign: str = ""
 ) -> str:
     """'80.17 ± 0.35 [78.74, 81.52]'; without ± for one seed."""
     spread = "" if math.isnan(sd) else f" ± {sd:.2f}"
     return f"{value:{sign}.2f}{spread} [{low:{sign}.2f}, {high:{sign}.2f}]"
-
-
-def with_dagger(value: float, significant: bool) -> str:
-    return f"{value:.2f}" + ("†" if significant else "")
 
 
 def p_text(p: float) -> str:

@@ -44,6 +44,12 @@ def make_recipe(*tasks: str, network: str = "compact", data: str | None = None) 
     return Recipe.model_validate(content)
 
 
+def pick(table: pd.DataFrame, **where) -> pd.DataFrame:
+    for column, value in where.items():
+        table = table[table[column] == value]
+    return table
+
+
 def made_up_faces(task: str, n: int, duplicates: int = 0) -> pd.DataFrame:
     """n val and n test faces with the same targets; the first test ones copy a training face."""
     target = np.linspace(1, 80, n).astype(np.float32) if task == "age" else np.arange(n) % 2

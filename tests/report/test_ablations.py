@@ -9,6 +9,7 @@ from occkd_lib.report.ablations import (
     finished,
     forest,
     questions,
+    sections,
     sentence,
     stages_of,
 )
@@ -93,6 +94,16 @@ def test_curriculum_halves_and_embeddings_of_finished_runs(full_recipe):
     assert embeddings.loc["TS + TL, SVM", "difference"] == pytest.approx(
         100 * (FUSED["control_svm"] - FUSED["standard+triplet"]) / 40
     )
+
+
+def test_sections_hold_what_is_finished(armed):
+    only = list(sections(armed))
+    assert [section.title for section in only] == ["Ablation expression margin"]
+    assert only[0].table["arm"].tolist()[1:] == ["alpha 0.0", "alpha 0.5, lam 0.1", "control"]
+    assert only[0].table["against recipe: alpha 0.1, lam 0.5"].iloc[0] == ""
+    assert only[0].table["against recipe: alpha 0.1, lam 0.5"].iloc[2].startswith("+20.00 [+")
+    assert only[0].table.map(lambda cell: isinstance(cell, str)).all().all()
+    assert only[0].sentence.startswith("Which margin? Compared with recipe: alpha 0.1, lam 0.5")
 
 
 def made_up(differences, p, validation):

@@ -136,6 +136,22 @@ def test_embedding_map_of_years_has_a_scale():
         figures.embedding_map(np.eye(12), np.arange(12.0), method="umap")
 
 
+def test_embedding_maps_stand_side_by_side():
+    points = np.random.default_rng(0).normal(size=(12, 5))
+    panels = {"a": points, "b": points[:, :3], "c": points}
+    figure = figures.embedding_maps(
+        panels, np.arange(12) % 3, classes=("x", "y", "z"), method="pca"
+    )
+    assert [ax.get_title(loc="left") for ax in figure.axes] == ["a", "b", "c", ""]
+    first, third = (figure.axes[i].collections[1].get_offsets() for i in (0, 2))
+    assert first.shape == (4, 2) and np.array_equal(first, third)
+    colors = {tuple(ax.collections[2].get_facecolor()[0]) for ax in figure.axes[:3]}
+    assert len(colors) == 1, "a class has one colour"
+    assert [text.get_text() for text in figure.legends[0].texts] == ["x", "y", "z"]
+    with pytest.raises(ValueError, match="the 11 faces of targets"):
+        figures.embedding_maps(panels, np.arange(11.0))
+
+
 def test_discordant_bars_show_both_sides_and_p():
     test = mcnemar_test([1, 1, 1, 1, 1, 0], [0, 0, 0, 0, 0, 0])
     ax = figures.discordant_bars({"seed 0": test}, names=("new", "old")).axes[0]
