@@ -10,10 +10,10 @@ from occkd_lib.report.readme import refresh
 
 ROOT = Path(__file__).parents[2]
 ROW = {
-    "dataset": "ferplus", "task": "expression", "method": "standard",
-    "train_faces": "full+lower", "test_faces": "lower", "metric": "accuracy", "subset": "official",
-    "seeds": 3, "mean": 0.8, "sd": 0.004, "low": 0.79, "high": 0.81, "vs_student": 0.01, "p_vs_student_holm": 0.02, "vs_control": float("nan"),
-    "p_vs_control_holm": float("nan"),
+    "dataset": "ferplus", "task": "expression", "method": "standard", "train_faces": "full+lower",
+    "test_faces": "lower", "metric": "accuracy", "subset": "official", "seeds": 3, "mean": 0.8,
+    "sd": 0.004, "low": 0.79, "high": 0.81, "vs_student": 0.01, "p_vs_student_holm": 0.02,
+    "vs_control": float("nan"), "p_vs_control_holm": float("nan"),
 }  # fmt: skip
 
 
