@@ -150,6 +150,16 @@ class Workflow:
                 ) from None
             yield
 
+    def _first(self) -> list[str]:
+        """The longest ways through the graph, to be begun first: experiments with ablations."""
+        chosen = self.experiments or tuple(self.content.experiments)
+        return [
+            f"notebooks/{name}-seed{seed}-07_ablations.ipynb"
+            for name in chosen
+            if self.content.experiment(name).ablations
+            for seed in self.seeds or self.content.experiment(name).seeds
+        ]
+
     def _snakemake(self, listener: Listener, *mode: str) -> None:
         from snakemake.cli import main
 
@@ -176,6 +186,7 @@ class Workflow:
                 *("--cores", str(self.cores), "--resources", f"gpu={self.gpus}"),
                 *("--nolock", "--rerun-incomplete", "--rerun-triggers", "mtime", "--keep-going"),
                 *("--quiet", "all", *mode, *self.extra),
+                *(("--prioritize", *first) if (first := self._first()) else ()),
                 *("--config", *(f"{k}={json.dumps(v)}" for k, v in config.items() if v != [])),
             ]
             try:
