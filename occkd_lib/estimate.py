@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pandas as pd
 import torch
 
-from occkd_lib.config import ARMED, DataSettings, Experiment, Recipe, TripletSettings, tuned_arms
+from occkd_lib.config import DataSettings, Experiment, Recipe, TripletSettings, tuned_arms
 from occkd_lib.models.cost import Cost, network_cost
 from occkd_lib.runs import Run, fingerprint, run_folder
 from occkd_lib.training.device import Compute
@@ -48,7 +48,7 @@ def all_stages(experiment: Experiment) -> tuple[str, ...]:
         if stage != f"student_{half}" or experiment.both_halves:
             stages += tuned_arms(experiment, stage) or (stage,)
     for ablation in experiment.ablations.values():
-        stages += [s for s in ablation.stages() if s not in ARMED or not tuned_arms(experiment, s)]
+        stages += [stage for stage in ablation.stages() if not tuned_arms(experiment, stage)]
     return tuple(dict.fromkeys(stages))
 
 

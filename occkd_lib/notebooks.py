@@ -10,7 +10,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import platform
@@ -32,7 +31,14 @@ from nbformat import NotebookNode
 from occkd_lib.devices import device_name
 from occkd_lib.errors import OcckdError
 from occkd_lib.parameters import Value, check_parameters, declared_parameters
-from occkd_lib.project import git_commit, library_hash, one_line, project_root, write_json
+from occkd_lib.project import (
+    git_commit,
+    library_hash,
+    locked,
+    one_line,
+    project_root,
+    write_json,
+)
 
 
 def execute(
@@ -67,12 +73,9 @@ def execute(
 @contextmanager
 def _alone(output: Path) -> Iterator[None]:
     """Wait until no other process executes towards ``output``; its lock ends with the process."""
-    with open(output.with_name(f".{output.stem}.lock"), "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"waiting for another process that executes {output}", file=sys.stderr)
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    message = f"waiting for another process that executes {output}"
+    path = output.with_name(f".{output.stem}.lock")
+    with locked(path, lambda: print(message, file=sys.stderr)):
         yield
 
 

@@ -14,7 +14,6 @@ Every file is written aside and renamed, so a kill or a full disk never harms th
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -37,6 +36,7 @@ from occkd_lib.errors import OcckdError
 from occkd_lib.project import (
     git_commit,
     library_hash,
+    locked,
     outputs_root,
     write_atomically,
     write_json,
@@ -101,13 +101,8 @@ class Run:
         The lock ends with the process, however that ends.
         """
         path = outputs_root() / ".locks" / fingerprint(config)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(path, "w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                say(f"{config.get('stage', 'this run')}: another process makes it, waiting")
-                fcntl.flock(lock, fcntl.LOCK_EX)
+        what = config.get("stage", "this run")
+        with locked(path, lambda: say(f"{what}: another process makes it, waiting")):
             yield
 
     @classmethod

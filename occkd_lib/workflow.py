@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import io
 import json
 import logging
@@ -21,7 +20,7 @@ from occkd_lib.config import Recipe, builtin_recipes, load_recipe
 from occkd_lib.devices import visible_gpus
 from occkd_lib.errors import OcckdError
 from occkd_lib.progress import Job, Listener, Narrator, Say
-from occkd_lib.project import library_hash, outputs_root, project_root
+from occkd_lib.project import library_hash, locked, outputs_root, project_root
 
 TO_DO, DONE, OLD = "to do", "done", "done by another version of the library"
 
@@ -139,15 +138,14 @@ class Workflow:
     @contextmanager
     def _alone(self) -> Iterator[None]:
         """One run of a recipe at a time; unlike Snakemake's, this lock ends with the process."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with open(self.folder / ".occkd-run.lock", "w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                name = self.content.name
-                raise OcckdError(
-                    f"recipe {name!r} is being run by another process: wait for it, or end it"
-                ) from None
+
+        def refuse() -> NoReturn:
+            name = self.content.name
+            raise OcckdError(
+                f"recipe {name!r} is being run by another process: wait for it, or end it"
+            ) from None
+
+        with locked(self.folder / ".occkd-run.lock", refuse):
             yield
 
     def _first(self) -> list[str]:

@@ -11,7 +11,6 @@ decoding that was killed, or that met unusable images, goes on with what it has.
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import io
 import math
@@ -30,7 +29,7 @@ from torch import Tensor
 from occkd_lib.data.decode import decode_all
 from occkd_lib.data.faceset import ImageRows
 from occkd_lib.errors import OcckdError
-from occkd_lib.project import outputs_root, write_atomically
+from occkd_lib.project import locked, outputs_root, write_atomically
 from occkd_lib.runs import fingerprint
 
 FORMAT = 1  # of the two files; a new number leaves the old ones unread
@@ -112,13 +111,8 @@ def source_key(files: Iterable[Path], choice: Sequence[object] = ()) -> str:
 def _alone(name: str) -> Iterator[None]:
     """Wait until no other process decodes ``name``; the lock ends with the process."""
     path = outputs_root() / ".locks" / f"cache-{name}"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            print(f"{name}: another process decodes it, waiting", file=sys.stderr)
-            fcntl.flock(lock, fcntl.LOCK_EX)
+    message = f"{name}: another process decodes it, waiting"
+    with locked(path, lambda: print(message, file=sys.stderr)):
         yield
 
 
