@@ -149,6 +149,12 @@ class Experiment(Settings):
     stages: Stages
     fusion: FusionSettings = FusionSettings()
     ablations: dict[str, Ablation] = {}
+    ablation_seeds: tuple[int, ...] | None = Field(None, description="default: all seeds")
+
+    def ablations_of(self, seed: int) -> dict[str, Ablation]:
+        """The ablations whose arms are trained with ``seed``."""
+        wanted = self.ablation_seeds is None or seed in self.ablation_seeds
+        return self.ablations if wanted else {}
 
     @model_validator(mode="after")
     def _soft_targets_need_a_softmax(self) -> Experiment:

@@ -40,14 +40,14 @@ def faces_to_see(data: DataSettings) -> tuple[int, int]:
     return FACES[data.name, data.labels]
 
 
-def all_stages(experiment: Experiment) -> tuple[str, ...]:
+def all_stages(experiment: Experiment, seed: int) -> tuple[str, ...]:
     """Every stage that the book runs for an experiment and seed, arms included."""
     half = "lower" if experiment.visible == "upper" else "upper"
     stages: list[str] = []
     for stage in STAGES:
         if stage != f"student_{half}" or experiment.both_halves:
             stages += tuned_arms(experiment, stage) or (stage,)
-    for ablation in experiment.ablations.values():
+    for ablation in experiment.ablations_of(seed).values():
         stages += [stage for stage in ablation.stages() if not tuned_arms(experiment, stage)]
     return tuple(dict.fromkeys(stages))
 
@@ -87,7 +87,7 @@ def estimate(
         )  # fmt: skip
         row = {"runs": 0, "epochs": 0, "pflop": 0.0}
         for seed in seeds or chosen.seeds:
-            for stage in all_stages(chosen):
+            for stage in all_stages(chosen, seed):
                 key = identity(chosen, seed, stage)
                 if key in counted or Run(run_folder(recipe.name, name, seed, stage)).done:
                     continue

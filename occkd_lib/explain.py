@@ -34,13 +34,17 @@ BATCH = 128
 Target = Callable[[Tensor], Tensor]
 
 
+class NoFeatureMap(OcckdError):
+    """A network that has no "where" left at its end."""
+
+
 def target_layer(model: FaceNet) -> nn.Module:
     """The module that outputs the network's last feature map, found by running one blank image.
 
     That is the last module called, once, whose output is 1 x C x s x s with s > 1 (after global
     pooling there is no "where" left). It ends on ReLU where the network has a module for that;
     where it calls a function instead, it is the last convolution itself, before ReLU.
-    Raises OcckdError for a network that ends otherwise, on tokens for instance.
+    Raises NoFeatureMap for a network that ends otherwise, on tokens for instance.
     """
     calls: Counter[nn.Module] = Counter()
     maps: list[nn.Module] = []
@@ -63,7 +67,7 @@ def target_layer(model: FaceNet) -> nn.Module:
             hook.remove()
     found = [module for module in maps if calls[module] == 1]
     if not found:
-        raise OcckdError(
+        raise NoFeatureMap(
             f"network {model.name!r} does not end on a feature map: for Grad-CAM, choose a "
             "convolutional one, or a larger input_size"
         )

@@ -154,8 +154,8 @@ class Workflow:
         return [
             f"notebooks/{name}-seed{seed}-07_ablations.ipynb"
             for name in chosen
-            if self.content.experiment(name).ablations
             for seed in self.seeds or self.content.experiment(name).seeds
+            if self.content.experiment(name).ablations_of(seed)
         ]
 
     def _snakemake(self, listener: Listener, *mode: str) -> None:

@@ -34,7 +34,7 @@ def test_every_run_of_the_plan_is_counted_once(outputs):
     """7 stages, of which triplet is 6 arms; a second experiment that is equal adds nothing."""
     paper = load_recipe("paper")
     first = paper.experiment("fer_vgg_f")
-    assert len(all_stages(first)) == 6 + 6
+    assert len(all_stages(first, 0)) == 6 + 6
     same = paper.model_copy(update={"experiments": {"a": first, "b": first}})
     table = estimate(same, seeds=[0, 1])
     assert table["runs"].to_dict() == {"a": 24, "b": 0}

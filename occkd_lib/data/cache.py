@@ -2,6 +2,7 @@
 
     <outputs>/cache/<data set>-<hash of the source files>.npy      N x C x H x W, uint8
     <outputs>/cache/<data set>-<hash of the source files>.parquet  one row a face
+    <outputs>/cache/synthetic-<hash of code and choice>.npy        the built-in faces, drawn
     <outputs>/cache/.<data set>.part, .keys                        a decoding that has not ended
     <outputs>/cache/<data set>-unusable.txt                        what kept it from ending
 
@@ -18,6 +19,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -93,6 +95,34 @@ def _open(pixels: Path, rows: Path) -> tuple[Tensor, pd.DataFrame]:
     if images.dtype != np.uint8 or images.ndim != 4 or len(images) != len(table):
         raise ValueError(f"{images.dtype} {images.shape} for {len(table)} faces")
     return torch.from_numpy(images), table
+
+
+def made_once(
+    name: str,
+    code: Iterable[str],
+    choice: Sequence[object],
+    make: Callable[[], np.ndarray],
+    cache: bool,
+) -> Tensor:
+    """``make()``'s images (N x C x H x W, uint8), made again only if code or choice are others.
+
+    code: the source files that make them. choice: what else decides (JSON-able). cache: keep them.
+    """
+    if not cache:
+        return torch.from_numpy(make())
+    sources = [hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in code]
+    path = outputs_root() / "cache" / f"{name}-{fingerprint([FORMAT, sources, *choice])}.npy"
+    try:
+        return torch.from_numpy(np.load(path, mmap_mode="c"))
+    except (ValueError, EOFError, OSError):
+        images = make()
+        write_atomically(path, partial(_write, images))
+        return torch.from_numpy(images)
+
+
+def _write(images: np.ndarray, path: Path) -> None:
+    with open(path, "wb") as file:  # np.save would add .npy to the name of a file not yet whole
+        np.save(file, images)
 
 
 def source_key(files: Iterable[Path], choice: Sequence[object] = ()) -> str:

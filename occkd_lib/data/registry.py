@@ -90,8 +90,8 @@ def load_faces(
     "gender", "age". labels: FER+'s label rule, which must be chosen; None elsewhere. root: folder
     of the data sets (see ``data_root``). split_seed: seed of UTKFace's split, of RAF-DB's
     validation faces, of AffectNet's choice of training faces and of the built-in faces; FER+'s
-    split is official. faces: how many built-in faces (3000). cache: keep the decoded images under
-    the outputs folder and memory-map them.
+    split is official. faces: how many built-in faces (3000). cache: keep the decoded (or
+    drawn) images under the outputs folder and memory-map them.
     Raises OcckdError for a name, task or rule that is not offered, and for data that are missing
     (with where to get them and the layout expected) or damaged (with file and row).
     """
@@ -108,7 +108,7 @@ def load_faces(
         raise OcckdError(f"{name} takes no label rule: leave out labels={labels!r}")
     if name == "synthetic":
         count = BUILT_IN_FACES if faces is None else faces
-        return draw_faces(count, task=task, seed=split_seed)
+        return draw_faces(count, task=task, seed=split_seed, cache=cache)
     path = locate(name, root)
     if name == "ferplus":
         return ferplus.load(path, labels=cast(LabelRule, labels), cache=cache)

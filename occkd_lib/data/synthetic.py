@@ -7,13 +7,15 @@ their own, so that a hidden half takes information away that the visible one doe
 
 from __future__ import annotations
 
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import torch
 
-from occkd_lib.data.drawing import draw
+from occkd_lib.data import drawing
+from occkd_lib.data.cache import made_once
 from occkd_lib.data.faceset import EXPRESSIONS, GENDERS, FaceSet
 from occkd_lib.errors import OcckdError
 
@@ -46,12 +48,15 @@ IRIS = ((0.20, 0.12, 0.07), (0.35, 0.22, 0.12), (0.35, 0.40, 0.25), (0.30, 0.45,
 CHUNK = 32  # faces drawn at a time: their canvases fit in the processor's cache
 
 
-def draw_faces(n: int = 3000, *, task: str, seed: int = 0, size: int = 48) -> FaceSet:
+def draw_faces(
+    n: int = 3000, *, task: str, seed: int = 0, size: int = 48, cache: bool = False
+) -> FaceSet:
     """``n`` drawn faces, 3 x size x size RGB, split 60/20/20 into train, val and test.
 
     task: "expression" (int64, order of EXPRESSIONS), "gender" (int64, order of GENDERS) or "age"
     (float32, years 1..90). The same ``n``, ``seed`` and ``size`` give the same faces for all three
-    tasks; ``table`` holds expression, gender and age of every face.
+    tasks; ``table`` holds expression, gender and age of every face. cache: keep the pictures under
+    the outputs folder, so that the next chapter need not draw them again.
     Raises OcckdError for an unknown task, n < 10 or size < 16.
     """
     classes: dict[str, tuple[str, ...]] = {
@@ -66,12 +71,8 @@ def draw_faces(n: int = 3000, *, task: str, seed: int = 0, size: int = 48) -> Fa
     if size < 16:
         raise OcckdError(f"synthetic faces of {size} pixels show nothing: ask for at least 16")
     people, table = describe(n, np.random.default_rng([seed, 0]))
-    grain = np.random.default_rng([seed, 1])
-    images = np.empty((n, 3, size, size), np.uint8)
-    for start in range(0, n, CHUNK):
-        part = SimpleNamespace(**{k: v[start : start + CHUNK] for k, v in vars(people).items()})
-        noise = grain.standard_normal((len(part.zoom), 1, size, size), np.float32)
-        images[start : start + CHUNK] = draw(part, size, noise)
+    paint = partial(draw_all, people, n, seed, size)
+    images = made_once("synthetic", (__file__, drawing.__file__), (n, seed, size), paint, cache)
     splits = np.empty(n, dtype="<U5")
     order = np.random.default_rng([seed, 2]).permutation(n)
     train, val, test = np.split(order, [n * 6 // 10, n * 8 // 10])
@@ -81,13 +82,24 @@ def draw_faces(n: int = 3000, *, task: str, seed: int = 0, size: int = 48) -> Fa
         name="synthetic",
         task=task,
         classes=classes[task],
-        images=torch.from_numpy(images),
+        images=images,
         targets=torch.from_numpy(targets.astype(np.float32 if task == "age" else np.int64)),
         ids=np.array([f"synthetic-{i:06d}" for i in range(n)]),
         splits=splits,
         duplicate_of_train=np.zeros(n, dtype=bool),
         table=table,
     )
+
+
+def draw_all(people: SimpleNamespace, n: int, seed: int, size: int) -> np.ndarray:
+    """The pictures of ``n`` people: n x 3 x size x size, uint8."""
+    grain = np.random.default_rng([seed, 1])
+    images = np.empty((n, 3, size, size), np.uint8)
+    for start in range(0, n, CHUNK):
+        part = SimpleNamespace(**{k: v[start : start + CHUNK] for k, v in vars(people).items()})
+        noise = grain.standard_normal((len(part.zoom), 1, size, size), np.float32)
+        images[start : start + CHUNK] = drawing.draw(part, size, noise)
+    return images
 
 
 def describe(n: int, rng: np.random.Generator) -> tuple[SimpleNamespace, pd.DataFrame]:

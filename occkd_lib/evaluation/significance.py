@@ -10,8 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from statsmodels.stats.contingency_tables import mcnemar
-from statsmodels.stats.proportion import proportion_confint
 
 from occkd_lib.evaluation.metrics import METRICS, Values, as_numpy, checked
 
@@ -54,6 +52,8 @@ def mcnemar_test(correct_a: Values, correct_b: Values) -> McNemar:
     correct_a, correct_b: N booleans (or 0 / 1), True where that classifier is right. Only the faces
     on which the two disagree tell them apart; under the null they split like coin tosses.
     """
+    from statsmodels.stats.contingency_tables import mcnemar  # a second, for those who test
+
     a, b = checked(correct_a, correct_b)
     if not (np.isin(a, (0, 1)).all() and np.isin(b, (0, 1)).all()):
         raise ValueError("correct_a and correct_b must be booleans: was each prediction right?")
@@ -106,6 +106,8 @@ def interval(
     name = metric_name(metric)
     values, groups = per_face(target, prediction, name), as_numpy(target)
     if name == "accuracy" and len(by_seed(prediction)) == 1:
+        from statsmodels.stats.proportion import proportion_confint
+
         low, high = proportion_confint(round(values.sum()), len(values), method="wilson")
     else:
         sample = resample(values, groups, name, draws=draws, seed=seed)

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy.io
 
 from occkd_lib.errors import OcckdError
 
@@ -39,8 +38,10 @@ def read_matconvnet(path: Path) -> MatConvNet:
 
     Raises OcckdError naming the file when it cannot be read or holds no such network.
     """
+    from scipy.io import loadmat  # half a second
+
     try:
-        content = scipy.io.loadmat(path, struct_as_record=False)
+        content = loadmat(path, struct_as_record=False)
     except NotImplementedError:
         raise OcckdError(f"{path}: MATLAB 7.3 file; save it again with save(..., '-v7')") from None
     except Exception as error:  # scipy raises nearly anything on a damaged file

@@ -48,8 +48,11 @@ class Question(NamedTuple):
     looks: dict[str, Look]
 
 
-def questions(experiment: Experiment) -> dict[str, Question]:
-    """All ablations of an experiment by name: the three standing ones, then the recipe's."""
+def questions(experiment: Experiment, seed: int | None = None) -> dict[str, Question]:
+    """All ablations of an experiment by name: the three standing ones, then the recipe's.
+
+    seed: only those that the recipe asks with this seed.
+    """
     half = experiment.visible
     student = f"student_{half}"
     own = {
@@ -82,7 +85,8 @@ def questions(experiment: Experiment) -> dict[str, Question]:
     }
     if not experiment.both_halves:  # then nobody trained the other half's student
         del found["halves"]
-    for name, ablation in experiment.ablations.items():
+    asked = experiment.ablations if seed is None else experiment.ablations_of(seed)
+    for name, ablation in asked.items():
         looks = {
             label: Look(stage, ablation.stage, half)
             for label, stage in arm_labels(experiment, ablation).items()

@@ -1,7 +1,8 @@
 """Figures: each function takes data and returns a matplotlib Figure, in one style.
 
 A figure is closed for pyplot before it is returned: a notebook shows it once, a script without a
-screen just saves it.
+screen just saves it. Seaborn and scikit-learn are imported where they are used: every chapter needs
+this file, few need them, and each takes a second.
 """
 
 from __future__ import annotations
@@ -14,11 +15,9 @@ from typing import Any, cast
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from sklearn.decomposition import PCA
-from sklearn.manifold import TSNE
 
 from occkd_lib.evaluation import McNemar
 from occkd_lib.evaluation.metrics import Values, as_numpy
@@ -26,7 +25,10 @@ from occkd_lib.report.evidence import METHODS
 from occkd_lib.report.tables import HEADINGS, OFFICIAL
 
 WIDTH = 7.5  # inches; what a notebook shows without scaling
-PALETTE = sns.color_palette("colorblind")
+PALETTE = [  # seaborn's "colorblind"
+    to_rgb(f"#{colour}")
+    for colour in "0173b2 de8f05 029e73 d55e00 cc78bc ca9161 fbafe4 949494 ece133 56b4e9".split()
+]
 STYLE: dict[str, Any] = {
     "figure.dpi": 100, "savefig.dpi": 150, "savefig.bbox": "tight",
     "font.size": 10, "axes.titlesize": 11, "axes.titleweight": "bold", "axes.titlelocation": "left",
@@ -39,7 +41,7 @@ STYLE: dict[str, Any] = {
 @contextlib.contextmanager
 def canvas(rows: int = 1, columns: int = 1, **how: Any) -> Iterator[tuple[Figure, Any]]:
     """Figure and axes (2-D array) in the book's style; pyplot forgets them at the end."""
-    with sns.axes_style("ticks"), plt.rc_context(cast(Any, STYLE)):
+    with plt.style.context(["seaborn-v0_8-ticks", STYLE]):
         figure, axes = plt.subplots(rows, columns, squeeze=False, layout="constrained", **how)
         try:
             yield figure, axes
@@ -199,6 +201,8 @@ def confusion_matrix(
     target: Values, prediction: Values, classes: Sequence[str], *, title: str = ""
 ) -> Figure:
     """Rows: true class; cells: per cent of that row (colour) and number of faces."""
+    import seaborn as sns
+
     t, p = as_numpy(target).astype(int), as_numpy(prediction).astype(int)
     k = len(classes)
     counts = np.bincount(t * k + p, minlength=k * k).reshape(k, k)
@@ -311,6 +315,9 @@ def embedding_maps(
 
 def in_the_plane(embeddings: Values, method: str, seed: int) -> np.ndarray:
     """N x D to N x 2, by "tsne" (after 50 principal components) or "pca"."""
+    from sklearn.decomposition import PCA
+    from sklearn.manifold import TSNE
+
     points = as_numpy(embeddings).astype(np.float32)
     if method not in ("tsne", "pca"):
         raise ValueError(f"unknown method {method!r}; one of tsne, pca")
@@ -320,7 +327,8 @@ def in_the_plane(embeddings: Values, method: str, seed: int) -> np.ndarray:
     if method == "pca":
         return points
     perplexity = min(30.0, (len(points) - 1) / 3)
-    return TSNE(2, perplexity=perplexity, init="pca", random_state=seed).fit_transform(points)
+    tsne = TSNE(2, perplexity=perplexity, init="pca", max_iter=500, random_state=seed)
+    return tsne.fit_transform(points)
 
 
 def discordant_bars(tests: Mapping[str, McNemar], *, names: tuple[str, str] = ("a", "b")) -> Figure:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from matplotlib.figure import Figure
 
-from occkd_lib.config import Recipe
+from occkd_lib.config import Experiment, Recipe
 from occkd_lib.data.registry import data_root, data_set
 from occkd_lib.errors import OcckdError
 from occkd_lib.evaluation.metrics import Values
@@ -54,6 +56,17 @@ def has_weights(run: Run) -> bool:
     return (run.folder / "model.safetensors").is_file()
 
 
+def check_faces(runs: Mapping[str, Run], experiment: Experiment) -> None:
+    """Raise OcckdError for a run that saw other faces than those that are here now."""
+    known = faces_of(experiment.data, experiment.task).fingerprint()
+    for run in runs.values():
+        if (run.status or {})["config"]["faces"] != known:
+            raise OcckdError(
+                f"{run.folder} saw other faces than those in {data_root()}: "
+                "restore the data set, or delete that folder and run its stage again"
+            )
+
+
 def embedding_maps(recipe: Recipe, name: str, *, most: int = MOST, seed: int = 0) -> Figure:
     """Teacher (full faces), student and distilled students (half faces), one panel each.
 
@@ -68,13 +81,7 @@ def embedding_maps(recipe: Recipe, name: str, *, most: int = MOST, seed: int = 0
     experiment = recipe.experiment(name)
     _, runs = networks_of(recipe, name)
     faces = faces_of(experiment.data, experiment.task)
-    known = faces.fingerprint()
-    for run in runs.values():
-        if (run.status or {})["config"]["faces"] != known:
-            raise OcckdError(
-                f"{run.folder} saw other faces than those in {data_root()}: "
-                "restore the data set, or delete that folder and run its stage again"
-            )
+    check_faces(runs, experiment)
     test = np.flatnonzero(faces.splits == "test")
     shown = faces.select(test[some_faces(test, most, seed)])
     panels = {}

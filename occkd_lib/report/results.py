@@ -45,9 +45,9 @@ def write_results(
     .csv, .md and .tex; summary.csv and values.csv (unrounded: fractions, years), figures/*.png,
     predictions-<experiment>.parquet (every test prediction), protocol.json (how all of it was
     made), index.html. destination: default <outputs>/<recipe>/results; with reference,
-    outputs/reference/<recipe> of the project, which git keeps. maps: also t-SNE of the embeddings,
-    which needs weights and data; where they are missing, the page says so. Every number comes from
-    the runs' files. Raises OcckdError when no run is finished.
+    outputs/reference/<recipe> of the project, which git keeps. maps: also t-SNE of the embeddings
+    and Grad-CAM, which need weights and data; where they are missing, the page says so. Every
+    number comes from the runs' files. Raises OcckdError when no run is finished.
     """
     recipe = tables.as_recipe(recipe)
     values = tables.collect(recipe)
@@ -88,7 +88,7 @@ def write_results(
             else:
                 figure = embedding_maps(recipe, name)
                 parts.append(save_figure(folder, f"{name}-embeddings", MAP_CAPTION, figure))
-    for further in FURTHER:
+    for further in FURTHER + ((attention_sections,) if maps else ()):
         parts += [write_section(folder, section) for section in further(recipe, results)]
     write_json(folder / "protocol.json", protocol(recipe))
     write_text(folder / "index.html", page(recipe, parts))
@@ -105,6 +105,13 @@ def disagreements_section(recipe: Recipe, results: pd.DataFrame) -> Iterator[Sec
 def ablation_sections(recipe: Recipe, results: pd.DataFrame) -> Iterator[Section]:
     """Chapter 7's tables, over all finished seeds."""
     yield from ablations.sections(recipe)
+
+
+def attention_sections(recipe: Recipe, results: pd.DataFrame) -> Iterator[Section]:
+    """Chapter 8's table, over all test faces and finished seeds."""
+    from occkd_lib.report import explanations  # grad-cam takes seconds
+
+    yield from explanations.sections(recipe)
 
 
 # What the page shows after the experiments: each takes the recipe and ``summary``'s table.

@@ -42,7 +42,6 @@ from occkd_lib.tasks import TASKS
 from occkd_lib.training.batches import Batches
 from occkd_lib.training.device import Compute
 from occkd_lib.training.fit import fit
-from occkd_lib.training.fuse import fuse
 from occkd_lib.training.networks import load_model, new_model
 from occkd_lib.training.objectives import (
     Objective,
@@ -127,6 +126,8 @@ def run_stage(
         run.start()
         try:
             if stage == "fusion":
+                from occkd_lib.training.fuse import fuse  # scikit-learn, a second
+
                 facts = fuse(chosen, seed, faces, parents, run)
             else:
                 facts = train(chosen, seed, stage, faces, parents, run, say)

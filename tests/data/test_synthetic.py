@@ -158,3 +158,24 @@ def test_ellipse_covers_its_area_whatever_the_resolution():
 def test_impossible_requests_say_what_is_possible(change, message):
     with pytest.raises(OcckdError, match=message):
         draw_faces(**{"n": 20, "task": "age", **change})
+
+
+def test_pictures_are_drawn_once(outputs, monkeypatch):
+    plain = draw_faces(40, task="age", seed=5).images
+    first = draw_faces(40, task="age", seed=5, cache=True).images
+
+    def draws_again(*_):
+        raise AssertionError("drawn again")
+
+    monkeypatch.setattr("occkd_lib.data.synthetic.draw_all", draws_again)
+    kept = draw_faces(40, task="gender", seed=5, cache=True).images
+    assert torch.equal(plain, first) and torch.equal(plain, kept)
+    with pytest.raises(AssertionError, match="drawn again"):
+        draw_faces(40, task="age", seed=6, cache=True)
+
+
+def test_a_damaged_cache_is_drawn_again(outputs):
+    first = draw_faces(40, task="age", seed=5, cache=True).images.clone()
+    (path,) = (outputs / "cache").iterdir()
+    path.write_bytes(path.read_bytes()[:-1])
+    assert torch.equal(draw_faces(40, task="age", seed=5, cache=True).images, first)

@@ -49,6 +49,13 @@ def test_the_standing_questions_and_the_recipe_s(full_recipe):
     assert "halves" not in questions(one_half)
 
 
+def test_a_recipe_may_ask_with_some_seeds_only(full_recipe):
+    chosen = with_arms(full_recipe).experiment("expression")
+    some = chosen.model_copy(update={"ablation_seeds": (0, 2)})
+    assert questions(chosen, 7).keys() == questions(some, 2).keys() == questions(some).keys()
+    assert list(questions(some, 1)) == ["curriculum", "halves", "embeddings"]
+
+
 def test_labels_leave_out_what_all_arms_share(full_recipe):
     experiment = with_arms(full_recipe).experiment("expression")
     labels = arm_labels(experiment, experiment.ablations["margin"])

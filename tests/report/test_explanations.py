@@ -4,9 +4,13 @@ import pytest
 import torch
 
 from occkd_lib.data import FaceSet
+from occkd_lib.explain import NoFeatureMap
 from occkd_lib.models import build_model
 from occkd_lib.report import explanations
+from occkd_lib.runs import Run
 from occkd_lib.tasks import TASKS
+
+from .conftest import make_recipe
 
 NAN = float("nan")
 
@@ -94,3 +98,63 @@ def test_forest_shows_every_row(ten, model):
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["teacher", "student"]
     dots = [line.get_xdata()[0] for line in axes.lines if line.get_marker() == "o"]
     assert dots == table["mass, %"].tolist()
+
+
+@pytest.fixture
+def two_seeds(ten, tmp_path, monkeypatch):
+    """A recipe whose networks of two seeds have been looked at: student 0.6 and 0.8, others 0.5."""
+    runs = {}
+    for seed in (0, 1):
+        runs[seed] = {}
+        for kind in explanations.KINDS:
+            stage = kind.format(half="lower")
+            run = runs[seed][stage] = Run(tmp_path / str(seed) / stage)
+            share = np.full(10, 0.6 + 0.2 * seed if stage == "student_lower" else 0.5)
+            share[: 2 - seed] = NAN  # face 0 has no map in either seed, face 1 none in the first
+            table = pd.DataFrame({"id": ten.ids, "share": share})
+            for view in ("full", "lower"):
+                run.save_table(f"attention-{view}.parquet", table[::-1])  # any order will do
+    monkeypatch.setattr(explanations, "networks_by_seed", lambda *_: runs)
+    monkeypatch.setattr(explanations, "faces_of", lambda *_: ten)
+    monkeypatch.setattr(explanations, "check_faces", lambda *_: None)
+    monkeypatch.setattr(explanations, "why_none", lambda *_: "")
+    return make_recipe("expression")
+
+
+def test_attention_over_seeds_averages_each_face(two_seeds):
+    table = explanations.attention_over_seeds(two_seeds, "expression")
+    assert list(table.index) == [
+        "teacher, full face", "teacher", "student_lower", "control", "standard", "triplet",
+    ]  # fmt: skip
+    assert set(table["n"]) == {9} and set(table["empty"]) == {1} and set(table["seeds"]) == {2}
+    # eight faces at 0.7, one known from the second seed only: 0.8
+    assert table.loc["student_lower", "mass, %"] == pytest.approx((8 * 70 + 80) / 9, abs=0.01)
+    assert table.loc["control", "minus student_lower"] == pytest.approx(
+        -(8 * 20 + 30) / 9, abs=0.01
+    )
+
+
+def test_sections_say_where_the_networks_look(two_seeds):
+    (section,) = explanations.sections(two_seeds)
+    assert section.title == "Grad-CAM expression" and section.figure is not None
+    row = section.table.set_index("network").loc["control"]
+    assert row["mass on the visible half, %"] == "50.00 [50.00, 50.00]"
+    assert row["minus student_lower, points"].startswith("-21.11 [")
+
+
+def test_a_network_without_a_map_is_named_on_the_page(two_seeds, monkeypatch):
+    def refuse(*_):
+        raise NoFeatureMap("network 'vit' does not end on a feature map")
+
+    monkeypatch.setattr(explanations, "attention_over_seeds", refuse)
+    (section,) = explanations.sections(two_seeds)
+    assert "vit" in section.sentence and section.figure is None
+
+
+def test_shares_are_computed_once(ten, model, tmp_path, monkeypatch):
+    experiment, run = make_recipe("expression").experiment("expression"), Run(tmp_path)
+    monkeypatch.setattr(explanations, "load_model", lambda *_: model)
+    first = explanations.kept_shares(run, experiment, "lower", ten)
+    np.testing.assert_allclose(first, explanations.visible_shares((model, "lower"), ten, "lower"))
+    monkeypatch.delattr(explanations, "load_model")
+    np.testing.assert_array_equal(explanations.kept_shares(run, experiment, "lower", ten), first)

@@ -157,3 +157,9 @@ def test_discordant_bars_show_both_sides_and_p():
     ax = figures.discordant_bars({"seed 0": test}, names=("new", "old")).axes[0]
     assert [bar.get_width() for bar in ax.patches] == [5, 0]
     assert texts(ax) == ["5", "0", "p = 0.062"]
+
+
+def test_palette_is_seaborns():
+    import seaborn as sns
+
+    assert figures.PALETTE == list(sns.color_palette("colorblind"))
