@@ -211,6 +211,8 @@ def test_every_network_has_a_last_map(name):
     known = {"compact": "body", "resnet50": "layer4"}
     if name in known:
         assert layer is model.get_submodule(known[name])
+    if name in ("vgg_f", "vgg_face", "mobilenet_v1"):
+        assert isinstance(layer, nn.ReLU | nn.ReLU6)
 
 
 def test_last_map_is_before_pooling_and_called_once(random_case):

@@ -186,10 +186,12 @@ def resample(
         return np.concatenate([values[rng.integers(n, size=(s, n))].mean(1) for s in sizes])
 
     weighted = name == "weighted_accuracy"
+    by_class = weighted if stratified is None else stratified
+    if not (weighted or by_class):
+        groups = np.zeros(n)  # then classes do not matter: fewer cells
     cells, counts = np.unique(np.stack([groups, values]), axis=1, return_counts=True)
     classes, row = np.unique(cells[0], return_inverse=True)
     member = row == np.arange(len(classes))[:, None]  # classes x cells
-    by_class = weighted if stratified is None else stratified
     if by_class:
         drawn = np.zeros((draws, len(counts)), dtype=np.int64)
         for cell in member:

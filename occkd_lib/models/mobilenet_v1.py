@@ -43,6 +43,7 @@ class MobileNetV1(FaceNet):
             self.add_module(f"conv_dw_{index}", depthwise)
             self.add_module(f"conv_pw_{index}", nn.Conv2d(wide, width, 1))
             wide = width
+        self.last_relu6 = nn.ReLU6()  # a module, so that Grad-CAM finds the map behind it
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(wide, outputs)
         for module in self.modules():
@@ -54,7 +55,8 @@ class MobileNetV1(FaceNet):
         x = F.relu6(self.conv1(pad_same(x, 2)))
         for index, (_, stride) in enumerate(PAIRS, start=1):
             x = F.relu6(getattr(self, f"conv_dw_{index}")(pad_same(x, stride)))
-            x = F.relu6(getattr(self, f"conv_pw_{index}")(x))
+            rectify = self.last_relu6 if index == len(PAIRS) else F.relu6
+            x = rectify(getattr(self, f"conv_pw_{index}")(x))
         return x.mean((2, 3))
 
     def before_head(self, embedding: Tensor) -> Tensor:

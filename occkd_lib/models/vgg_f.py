@@ -48,6 +48,7 @@ class VggF(Vgg):
         self.conv3 = nn.Conv2d(256, 256, 3, padding=1)
         self.conv4 = nn.Conv2d(256, 256, 3, padding=1)
         self.conv5 = nn.Conv2d(256, 256, 3, padding=1)
+        self.relu5 = nn.ReLU()  # a module, so that Grad-CAM finds the map behind it
         self.add_fully_connected(256 * map_side(input_size) ** 2, outputs, dropout)
 
     def convolutions(self, x: Tensor) -> Tensor:
@@ -57,7 +58,7 @@ class VggF(Vgg):
         x = F.max_pool2d(x, 3, 2)
         x = F.relu(self.conv3(x))
         x = F.relu(self.conv4(x))
-        x = F.relu(self.conv5(x))
+        x = self.relu5(self.conv5(x))
         return F.max_pool2d(x, 3, 2)
 
 

@@ -34,12 +34,14 @@ class VggFace(Vgg):
                 conv = nn.Conv2d(wide, width, 3, padding=1)
                 self.add_module(f"conv{block}_{index}", conv)
                 wide = width
+        self.relu5_3 = nn.ReLU()  # a module, so that Grad-CAM finds the map behind it
         self.add_fully_connected(wide * (input_size // 32) ** 2, outputs, dropout)
 
     def convolutions(self, x: Tensor) -> Tensor:
         for block, (_, depth) in enumerate(BLOCKS, start=1):
             for index in range(1, depth + 1):
-                x = F.relu(getattr(self, f"conv{block}_{index}")(x))
+                rectify = self.relu5_3 if (block, index) == (5, 3) else F.relu
+                x = rectify(getattr(self, f"conv{block}_{index}")(x))
             x = F.max_pool2d(x, 2, 2)
         return x
 

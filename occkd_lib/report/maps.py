@@ -17,7 +17,7 @@ from occkd_lib.report.evidence import METHODS, finished_runs
 from occkd_lib.runs import Run
 from occkd_lib.training.stages import faces_of
 
-MOST = 1000  # faces: enough to see neighbourhoods, seconds for t-SNE
+MOST = 500  # faces: enough to see neighbourhoods, seconds for t-SNE
 
 
 def some_faces(targets: Values, most: int, seed: int) -> np.ndarray:
