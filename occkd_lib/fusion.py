@@ -113,11 +113,14 @@ def fit_fusion(
     dual = task == "age" or len(train) < train.shape[1]
     with warnings.catch_warnings():  # ``converged`` keeps what they say
         warnings.simplefilter("ignore", ConvergenceWarning)
-        fits = [delayed(estimator(task, c, epsilon, seed, dual).fit)(train, targets) for c in grid]
+        slow_first = grid[::-1]  # a large C takes longest, and would keep one core waiting
+        fits = [
+            delayed(estimator(task, c, epsilon, seed, dual).fit)(train, targets) for c in slow_first
+        ]
         # liblinear works outside the GIL, so threads do; but its dual solvers draw from one random
         # generator a process, and get processes in order to stay reproducible.
         pool = Parallel(n_jobs=jobs, prefer="processes" if dual else "threads")
-        models = dict(zip(grid, pool(fits), strict=True))
+        models = dict(zip(slow_first, pool(fits), strict=True))
 
     spec = TASKS[task]
     metric, sign = METRICS[spec.metric], 1 if spec.higher_is_better else -1

@@ -123,6 +123,13 @@ class FaceSet:
             table=self.table.iloc[index].reset_index(drop=True),
         )
 
+    def sample(self, count: int | None, seed: int = 0) -> FaceSet:
+        """``count`` of the faces, drawn with ``seed``, in their order; all of them for None."""
+        if count is None or count >= len(self):
+            return self
+        drawn = np.random.default_rng(seed).choice(len(self), count, replace=False)
+        return self.select(np.sort(drawn))
+
     def fingerprint(self) -> str:
         """A hash of ids, splits, targets and 256 of the images: proof of which faces were used."""
         digest = hashlib.sha256(f"{self.name}|{self.task}|{self.label_rule}".encode())

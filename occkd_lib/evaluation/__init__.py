@@ -14,6 +14,7 @@ from occkd_lib.evaluation.significance import (
     holm,
     interval,
     mcnemar_test,
+    over_seeds,
     paired_bootstrap,
 )
 
@@ -27,6 +28,7 @@ __all__ = [
     "interval",
     "mcnemar_test",
     "mean_absolute_error",
+    "over_seeds",
     "paired_bootstrap",
     "per_class_recall",
     "weighted_accuracy",

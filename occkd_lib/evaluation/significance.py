@@ -1,7 +1,7 @@
 """Is a difference more than luck? McNemar's test, paired bootstrap, intervals, Holm.
 
 All of it treats the *test faces* as the sample and the trained networks as given: it says nothing
-about another seed or another training set. Report several seeds and their SD for that.
+about another seed or another training set. ``over_seeds`` asks what another seed would do.
 """
 
 from __future__ import annotations
@@ -113,6 +113,18 @@ def interval(
         sample = resample(values, groups, name, draws=draws, seed=seed)
         low, high = np.percentile(sample, (2.5, 97.5))
     return Interval(statistic(values, groups, name), float(low), float(high))
+
+
+def over_seeds(values: Sequence[float]) -> Interval:
+    """Mean of one value a seed, with Student's 95 % interval over seeds (NaN for a single one)."""
+    from scipy.stats import t
+
+    sample = np.asarray(values, dtype=np.float64)
+    mean, n = float(sample.mean()), len(sample)
+    if n < 2:
+        return Interval(mean, np.nan, np.nan)
+    reach = float(t.ppf(0.975, n - 1) * sample.std(ddof=1) / np.sqrt(n))
+    return Interval(mean, mean - reach, mean + reach)
 
 
 def holm(p_values: Sequence[float]) -> np.ndarray:

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from occkd_lib.config import Ablation, Arm, Experiment, Recipe, arm_stage, stage_settings
 from occkd_lib.errors import OcckdError
 from occkd_lib.evaluation import METRICS, interval
+from occkd_lib.report import figures
 from occkd_lib.report.comparisons import (
     HEADINGS,
     LEVEL,
@@ -24,7 +25,6 @@ from occkd_lib.report.comparisons import (
     unit,
 )
 from occkd_lib.report.evidence import check_settings, seeds_of
-from occkd_lib.report.figures import PALETTE, WIDTH, canvas
 from occkd_lib.report.page import Section
 from occkd_lib.report.tables import p_text, with_interval
 from occkd_lib.runs import Run, run_folder
@@ -237,39 +237,19 @@ def sections(recipe: Recipe) -> Iterator[Section]:
 
 
 def forest(table: pd.DataFrame, metric: str, *, title: str = "") -> Figure:
-    """The differences of an ablation table to its first row, with their intervals.
-
-    A row far away from the others would flatten them: it is written at the edge instead.
-    """
+    """The differences of an ablation table to its first row; one far away stands at the edge."""
     _, name = unit(metric)
     first, rows = table.index[0], table.iloc[1:]
     reach = rows[["difference low", "difference high"]].abs().max(axis=1)
     limit = 1.15 * reach[reach <= FAR * reach.median()].max()
-    with canvas(figsize=(WIDTH, 1.0 + 0.32 * len(rows))) as (figure, axes):
-        ax = axes[0, 0]
-        for y, row in enumerate(rows.to_dict("records")):
-            color = PALETTE[0] if row["p (Holm)"] < LEVEL else "0.5"
-            middle = row["difference"]
-            if abs(middle) > limit:
-                left = middle < 0
-                text = (
-                    f"\N{LEFTWARDS ARROW} {middle:+.1f}"
-                    if left
-                    else f"{middle:+.1f} \N{RIGHTWARDS ARROW}"
-                )
-                edge, side = (-limit, "left") if left else (limit, "right")
-                ax.text(edge, y, text, ha=side, va="center", color=color)
-                continue
-            ax.plot([row["difference low"], row["difference high"]], [y, y], color=color, lw=2.2)
-            ax.plot(middle, y, "o", color=color, markersize=7)
-        ax.axvline(0, color="0.3", linewidth=0.8)
-        ax.set_yticks(range(len(rows)), list(rows.index))
-        ax.set(xlim=(-limit, limit), ylim=(len(rows) - 0.5, -0.5), title=title)
-        ax.tick_params(axis="y", length=0)
-        ax.grid(True, axis="x")
-        wanted = "less" if name == "years" else "more"
-        ax.set_xlabel(f"{name} ({wanted} is better) against: {first}\nblue: p (Holm) < {LEVEL}")
-    return figure
+    columns = ["difference", "difference low", "difference high", "p (Holm)"]
+    dots = [
+        figures.Dot(str(label), value, low, high, figures.PALETTE[0] if p < LEVEL else "0.5")
+        for label, (value, low, high, p) in zip(rows.index, rows[columns].to_numpy(), strict=True)
+    ]
+    wanted = "less" if name == "years" else "more"
+    label = f"{name} ({wanted} is better) against: {first}\nblue: p (Holm) < {LEVEL}"
+    return figures.forest(dots, label, title=title, limit=limit)
 
 
 def sentence(table: pd.DataFrame, metric: str) -> str:

@@ -23,7 +23,7 @@ from occkd_lib.evaluation import (
 )
 from occkd_lib.evaluation.significance import per_face
 from occkd_lib.report.evidence import finished_runs, gather
-from occkd_lib.report.figures import PALETTE, WIDTH, canvas
+from occkd_lib.report.figures import PALETTE, Dot, forest
 from occkd_lib.report.tables import p_text, with_interval
 
 HEADINGS = {
@@ -191,18 +191,11 @@ def verdicts(table: pd.DataFrame, metric: str, *, p: str = "p (Holm)") -> str:
 def difference_forest(table: pd.DataFrame, metric: str, *, title: str = "") -> Figure:
     """Rows of ``differences`` as dots with intervals around zero."""
     _, name = unit(metric)
-    with canvas(figsize=(WIDTH, 0.9 + 0.34 * len(table))) as (figure, axes):
-        ax = axes[0, 0]
-        for y, row in enumerate(table.to_dict("records")):
-            color = PALETTE[0] if row["p (Holm)"] < LEVEL else "0.5"
-            ax.plot([row["low"], row["high"]], [y, y], color=color, linewidth=2.2)
-            ax.plot(row["difference"], y, "o", color=color, markersize=7)
-        ax.axvline(0, color="0.3", linewidth=0.8)
-        ax.set_yticks(range(len(table)), table["method"] + "  −  " + table["against"])
-        ax.invert_yaxis()
-        ax.tick_params(axis="y", length=0)
-        ax.grid(True, axis="x")
-        wanted = "less" if name == "years" else "more"
-        ax.set(title=title)
-        ax.set_xlabel(f"difference, {name} ({wanted} is better; blue: p (Holm) < {LEVEL})")
-    return figure
+    columns = ["method", "against", "difference", "low", "high", "p (Holm)"]
+    dots = [
+        Dot(f"{method}  −  {against}", value, low, high, PALETTE[0] if p < LEVEL else "0.5")
+        for method, against, value, low, high, p in table[columns].to_numpy()
+    ]
+    wanted = "less" if name == "years" else "more"
+    label = f"difference, {name} ({wanted} is better; blue: p (Holm) < {LEVEL})"
+    return forest(dots, label, title=title)

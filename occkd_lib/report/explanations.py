@@ -20,7 +20,7 @@ from occkd_lib.models.base import FaceNet
 from occkd_lib.occlusion import cut_row
 from occkd_lib.report.chapters import names
 from occkd_lib.report.evidence import finished_runs
-from occkd_lib.report.figures import PALETTE, WIDTH, canvas, show_image
+from occkd_lib.report.figures import PALETTE, Dot, canvas, forest, show_image
 from occkd_lib.report.maps import check_faces, has_weights, why_none
 from occkd_lib.report.page import Section
 from occkd_lib.report.tables import with_interval
@@ -117,14 +117,6 @@ def visible_shares(look: Look, faces: FaceSet, half: str) -> np.ndarray:
     return torch.cat(shares).numpy()
 
 
-def some_of(faces: FaceSet, count: int | None) -> FaceSet:
-    """``count`` of the faces, always the same ones, in their order; all for None."""
-    if count is None or count >= len(faces):
-        return faces
-    drawn = np.random.default_rng(0).choice(len(faces), count, replace=False)
-    return faces.select(np.sort(drawn))
-
-
 def attention_table(
     looks: Mapping[str, Look], test: FaceSet, half: str, *, against: str, faces: int | None = None
 ) -> pd.DataFrame:
@@ -135,7 +127,7 @@ def attention_table(
     interval over faces), minus ``against`` (paired, points) with its own low and high, n (faces
     that have a map) and empty (faces whose map is zero everywhere; they count nowhere else).
     """
-    chosen = some_of(test, faces)
+    chosen = test.sample(faces)
     shares = {name: visible_shares(look, chosen, half) for name, look in looks.items()}
     return shares_table(shares, {name: look[1] for name, look in looks.items()}, against=against)
 
@@ -248,16 +240,11 @@ def printed(table: pd.DataFrame, half: str) -> pd.DataFrame:
 
 def attention_forest(table: pd.DataFrame, half: str) -> Figure:
     """``attention_table`` as dots with intervals, against the share of the pixels (50 %)."""
-    with canvas(figsize=(WIDTH, 0.9 + 0.36 * len(table))) as (figure, axes):
-        ax = axes[0, 0]
-        ax.axvline(50, color="0.4", linewidth=1, linestyle="--")
-        for y, (value, low, high) in enumerate(table[["mass, %", "low", "high"]].to_numpy()):
-            color = PALETTE[1 if table["sees"].iloc[y] == "full" else 0]
-            ax.plot([low, high], [y, y], color=color, linewidth=2.2)
-            ax.plot(value, y, "o", color=color, markersize=7)
-        ax.set_yticks(range(len(table)), table.index)
-        ax.invert_yaxis()
-        ax.tick_params(axis="y", length=0)
-        ax.grid(True, axis="x")
-        ax.set_xlabel(f"Grad-CAM mass on the {half} half, % (95 % interval over faces)")
-    return figure
+    columns = ["mass, %", "low", "high", "sees"]
+    dots = [
+        Dot(str(name), value, low, high, PALETTE[1 if sees == "full" else 0])
+        for name, (value, low, high, sees) in zip(
+            table.index, table[columns].to_numpy(), strict=True
+        )
+    ]
+    return forest(dots, f"Grad-CAM mass on the {half} half, % (95 % interval over faces)", at=50)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -151,6 +151,46 @@ def metric_bars(
         ax.margins(x=0.1)
         ax.set(xlabel=f"{label} (95 % interval)", xlim=(0, None))
         ax.tick_params(axis="y", length=0)
+    return figure
+
+
+class Dot(NamedTuple):
+    """A row of ``forest``: a value and its interval."""
+
+    label: str
+    value: float
+    low: float
+    high: float
+    color: Any
+
+
+def forest(
+    dots: Sequence[Dot], xlabel: str, *, at: float = 0.0, title: str = "", limit: float = math.inf
+) -> Figure:
+    """Values with their intervals, one a row, against the line ``at``.
+
+    limit: a value further from the line would flatten the others; it is written at the edge.
+    """
+    lines = xlabel.count("\n") + bool(title)
+    with canvas(figsize=(WIDTH, 0.85 + 0.15 * lines + 0.34 * len(dots))) as (figure, axes):
+        ax = axes[0, 0]
+        ax.axvline(at, color="0.4", linewidth=1, linestyle="--")
+        for y, (_, value, low, high, color) in enumerate(dots):
+            if abs(value - at) > limit:
+                left = value < at
+                arrows = "\N{LEFTWARDS ARROW} {:+.1f}", "{:+.1f} \N{RIGHTWARDS ARROW}"
+                text, side = arrows[not left].format(value), "left" if left else "right"
+                edge = at - limit if left else at + limit
+                ax.text(edge, y, text, ha=side, va="center", color=color)
+                continue
+            ax.plot([low, high], [y, y], color=color, linewidth=2.2)
+            ax.plot(value, y, "o", color=color, markersize=7)
+        ax.set_yticks(range(len(dots)), [dot.label for dot in dots])
+        ax.set(ylim=(len(dots) - 0.5, -0.5), xlabel=xlabel, title=title)
+        if limit < math.inf:
+            ax.set_xlim(at - limit, at + limit)
+        ax.tick_params(axis="y", length=0)
+        ax.grid(True, axis="x")
     return figure
 
 

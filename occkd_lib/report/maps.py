@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 from matplotlib.figure import Figure
 
 from occkd_lib.config import Experiment, Recipe
 from occkd_lib.data.registry import data_root, data_set
 from occkd_lib.errors import OcckdError
-from occkd_lib.evaluation.metrics import Values
 from occkd_lib.report import figures
 from occkd_lib.report.chapters import embeddings
 from occkd_lib.report.evidence import METHODS, finished_runs
@@ -18,13 +16,6 @@ from occkd_lib.runs import Run
 from occkd_lib.training.stages import faces_of
 
 MOST = 500  # faces: enough to see neighbourhoods, seconds for t-SNE
-
-
-def some_faces(targets: Values, most: int, seed: int) -> np.ndarray:
-    """Indices (int, ascending) of at most ``most`` of N faces, drawn without replacement."""
-    n = len(targets)
-    chosen = np.random.default_rng(seed).permutation(n)[:most]
-    return np.sort(chosen)
 
 
 def networks_of(recipe: Recipe, name: str) -> tuple[int, dict[str, Run]]:
@@ -82,8 +73,7 @@ def embedding_maps(recipe: Recipe, name: str, *, most: int = MOST, seed: int = 0
     _, runs = networks_of(recipe, name)
     faces = faces_of(experiment.data, experiment.task)
     check_faces(runs, experiment)
-    test = np.flatnonzero(faces.splits == "test")
-    shown = faces.select(test[some_faces(test, most, seed)])
+    shown = faces.split("test").sample(most, seed)
     panels = {}
     for stage, run in runs.items():
         view = "full" if stage == "teacher" else experiment.visible

@@ -55,10 +55,14 @@ def headline(summary: pd.DataFrame) -> str:
 
 
 def difference(row: dict, reference: str, unit: float) -> str:
-    """'+0.42 (p 0.031)', p by Holm's rule; empty where nothing was compared."""
+    """'+0.42 (p 0.031; 3 of 5)': p by Holm's rule, better in 3 of 5 seeds; '' if not compared."""
     if pd.isna(row[f"vs_{reference}"]):
         return ""
-    return f"{unit * row[f'vs_{reference}']:+.2f} (p {p_text(row[f'p_vs_{reference}_holm'])})"
+    seeds = [float(value) for value in str(row[f"vs_{reference}_by_seed"]).split()]
+    ahead = sum(value < 0 if unit == 1 else value > 0 for value in seeds)
+    more = f"; {ahead} of {len(seeds)}" if len(seeds) > 1 else ""
+    p = p_text(row[f"p_vs_{reference}_holm"])
+    return f"{unit * row[f'vs_{reference}']:+.2f} (p {p}{more})"
 
 
 def has_place(readme: Path, recipe: str) -> bool:

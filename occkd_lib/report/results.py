@@ -16,7 +16,7 @@ from PIL import Image
 from occkd_lib.config import Recipe
 from occkd_lib.errors import OcckdError
 from occkd_lib.project import outputs_root, project_root, write_atomically, write_json
-from occkd_lib.report import ablations, tables
+from occkd_lib.report import ablations, over_seeds, tables
 from occkd_lib.report.beside import side_by_side
 from occkd_lib.report.evidence import Evidence, finished_runs, gather
 from occkd_lib.report.formats import html, write_table, write_text
@@ -116,6 +116,7 @@ def attention_sections(recipe: Recipe, results: pd.DataFrame) -> Iterator[Sectio
 
 # What the page shows after the experiments: each takes the recipe and ``summary``'s table.
 FURTHER: tuple[Callable[[Recipe, pd.DataFrame], Iterable[Section]], ...] = (
+    over_seeds.sections,
     ablation_sections,
     disagreements_section,
 )

@@ -94,7 +94,8 @@ def summary(recipe: Recipe | str | Path, *, tasks: tuple[str, ...] | None = None
 
     vs_X, vs_X_low, vs_X_high: difference to X (mean over common seeds) and its paired bootstrap
     interval. p_vs_X: McNemar's exact p for one seed's accuracy, the paired bootstrap's otherwise.
-    p_vs_X_by_seed: McNemar's p of every seed (accuracy). p_vs_X_holm: p_vs_X adjusted over all
+    vs_X_by_seed: the difference of every common seed. p_vs_X_by_seed: McNemar's p of every seed
+    (accuracy). p_vs_X_holm: p_vs_X adjusted over all
     rows of one data set, task and subset.
 
     tasks: only these experiments (None: all).
@@ -148,7 +149,8 @@ def comparison(
     keys = (f"vs_{name}", f"vs_{name}_low", f"vs_{name}_high", f"p_vs_{name}")
     common = sorted(ours.predictions.keys() & reference.predictions.keys()) if reference else []
     if reference is None or not common:
-        return {**dict.fromkeys(keys, math.nan), f"p_vs_{name}_by_seed": []}
+        empty: dict[str, list[float]] = {f"{key}_by_seed": [] for key in (keys[0], keys[3])}
+        return {**dict.fromkeys(keys, math.nan), **empty}
     target = ours.target[faces]
     a = [ours.predictions[seed][faces] for seed in common]
     b = [reference.predictions[seed][faces] for seed in common]
@@ -158,7 +160,10 @@ def comparison(
         exact = [mcnemar_test(x == target, y == target).p for x, y in zip(a, b, strict=True)]
     p = exact[0] if len(exact) == 1 else test.p
     values = (test.difference, test.low, test.high, p)
-    return {**dict(zip(keys, values, strict=True)), f"p_vs_{name}_by_seed": exact}
+    score = METRICS[metric]
+    by_seed = [score(target, x) - score(target, y) for x, y in zip(a, b, strict=True)]
+    lists = {f"vs_{name}_by_seed": by_seed, f"p_vs_{name}_by_seed": exact}
+    return {**dict(zip(keys, values, strict=True)), **lists}
 
 
 def with_interval(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import torch
+
 from occkd_lib.config import Experiment
 from occkd_lib.data.registry import data_set
 from occkd_lib.errors import OcckdError
@@ -31,7 +33,7 @@ def new_model(experiment: Experiment) -> FaceNet:
 
 
 def load_model(experiment: Experiment, run: Run) -> FaceNet:
-    """The trained network of a finished run, on the CPU, in eval mode.
+    """The trained network of a finished run, on the CPU, in eval mode, channels last (faster).
 
     It sees faces as the pretrained weights that its teacher began with want them (mean, std).
     """
@@ -48,4 +50,4 @@ def load_model(experiment: Experiment, run: Run) -> FaceNet:
     record = (run.status or {}).get("initialisation")
     if record:
         restore_record(model, record)
-    return model.eval()
+    return model.eval().to(memory_format=torch.channels_last)

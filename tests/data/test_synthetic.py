@@ -179,3 +179,11 @@ def test_a_damaged_cache_is_drawn_again(outputs):
     (path,) = (outputs / "cache").iterdir()
     path.write_bytes(path.read_bytes()[:-1])
     assert torch.equal(draw_faces(40, task="age", seed=5, cache=True).images, first)
+
+
+def test_a_sample_is_always_the_same(faces):
+    assert faces.sample(None) is faces and faces.sample(100) is faces
+    some = faces.sample(10)
+    assert len(set(some.ids)) == 10 and list(some.ids) == sorted(some.ids)
+    assert list(faces.sample(10).ids) == list(some.ids) != list(faces.sample(10, seed=1).ids)
+    assert torch.equal(some.images[:], faces.images[[int(i[-6:]) for i in some.ids]])

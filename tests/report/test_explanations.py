@@ -38,14 +38,6 @@ def model():
     return build_model("compact", 8, width=4, input_size=32).eval()
 
 
-def test_some_of_is_always_the_same(ten):
-    assert explanations.some_of(ten, None) is ten
-    assert explanations.some_of(ten, 10) is ten
-    some = explanations.some_of(ten, 4)
-    assert len(set(some.ids)) == 4 and list(some.ids) == sorted(some.ids)
-    assert list(explanations.some_of(ten, 4).ids) == list(some.ids)
-
-
 def test_attention_table_by_hand(ten, model, monkeypatch):
     shares = {
         "full": np.array([0.5, 0.7, NAN, NAN]),

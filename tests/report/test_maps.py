@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
@@ -29,14 +28,6 @@ def trained(outputs):
         torch.manual_seed(seed)
         run.save_tensors("model", new_model(experiment).state_dict())
     return recipe
-
-
-def test_some_faces_are_a_seeded_draw():
-    chosen = maps.some_faces(np.arange(100), 10, seed=1)
-    assert len(chosen) == 10 and (np.diff(chosen) > 0).all() and chosen.max() < 100
-    assert chosen.tolist() == maps.some_faces(np.arange(100), 10, seed=1).tolist()
-    assert chosen.tolist() != maps.some_faces(np.arange(100), 10, seed=2).tolist()
-    assert maps.some_faces(np.arange(4), 10, seed=1).tolist() == [0, 1, 2, 3]
 
 
 def test_every_panel_shows_the_same_few_test_faces(trained, monkeypatch):

@@ -14,6 +14,7 @@ ROW = {
     "test_faces": "lower", "metric": "accuracy", "subset": "official", "seeds": 3, "mean": 0.8,
     "sd": 0.004, "low": 0.79, "high": 0.81, "vs_student": 0.01, "p_vs_student_holm": 0.02,
     "vs_control": float("nan"), "p_vs_control_holm": float("nan"),
+    "vs_student_by_seed": "0.02 -0.01 0.02", "vs_control_by_seed": "",
 }  # fmt: skip
 
 
@@ -26,7 +27,7 @@ def test_the_table_is_written_between_the_marks(tmp_path):
     assert "old" not in text
     row = (
         "| FER+, expression, accuracy, % | standard T-S | full+lower | lower "
-        "| 80.00 ± 0.40 [79.00, 81.00] | 3 | +1.00 (p 0.020) |  |"
+        "| 80.00 ± 0.40 [79.00, 81.00] | 3 | +1.00 (p 0.020; 2 of 3) |  |"
     )
     assert row in text.splitlines()
     assert text.count("standard T-S") == 1, "weighted accuracy is in table1.md"

@@ -93,6 +93,7 @@ def test_several_seeds_are_tested_together(results):
     found = row[["vs_student", "vs_student_low", "vs_student_high", "p_vs_student"]]
     assert list(found) == [test.difference, test.low, test.high, test.p]
     assert row["p_vs_student_by_seed"] == pytest.approx([2 / 8, 2 / 8])
+    assert np.mean(row["vs_student_by_seed"]) == pytest.approx(row["vs_student"])
     weighted = pick(table, method="standard", metric="weighted_accuracy").iloc[0]
     assert weighted["p_vs_student_by_seed"] == []
     assert 0 < weighted["p_vs_student"] < 1
