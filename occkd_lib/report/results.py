@@ -88,7 +88,7 @@ def write_results(
             else:
                 figure = embedding_maps(recipe, name)
                 parts.append(save_figure(folder, f"{name}-embeddings", MAP_CAPTION, figure))
-    for further in FURTHER + ((attention_sections,) if maps else ()):
+    for further in (*FURTHER, *([attention_sections] if maps else [])):
         parts += [write_section(folder, section) for section in further(recipe, results)]
     write_json(folder / "protocol.json", protocol(recipe))
     write_text(folder / "index.html", page(recipe, parts))
