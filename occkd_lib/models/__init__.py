@@ -23,6 +23,7 @@ from occkd_lib.models.weights import (
     find_weights,
     load_weights,
     random_record,
+    refuse_other_weights,
     restore_record,
     weights_root,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "build_model",
     "normalize",
     "parameter_count",
+    "refuse_other_weights",
     "restore_record",
     "weights_root",
 ]

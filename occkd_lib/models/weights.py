@@ -118,6 +118,24 @@ def load_weights(net: FaceNet, path: Path) -> dict[str, Any]:
     }
 
 
+def refuse_other_weights(init: str, record: dict[str, Any], run: Path) -> None:
+    """Raise OcckdError if the weights file that the finished ``run`` began with was replaced.
+
+    A finished run does without the file; only one that is there can contradict its record.
+    """
+    if record["sha256"] is None:
+        return
+    try:
+        path = find_weights(init)
+    except OcckdError:
+        return
+    if sha256(path) != record["sha256"]:
+        raise OcckdError(
+            f"{path} is not the file that {run} began with: restore it, or delete that folder and "
+            "all that was made from it"
+        )
+
+
 def restore_record(net: FaceNet, record: dict[str, Any]) -> None:
     """Give a rebuilt ``net`` what its weights file changed besides values: see load_weights().
 

@@ -36,6 +36,7 @@ from occkd_lib.config import (
 from occkd_lib.data import FaceSet, load_faces
 from occkd_lib.errors import OcckdError
 from occkd_lib.evaluation import METRICS
+from occkd_lib.models import refuse_other_weights
 from occkd_lib.models.base import FaceNet, parameter_count
 from occkd_lib.runs import Run, run_folder
 from occkd_lib.tasks import TASKS
@@ -122,6 +123,9 @@ def run_stage(
     with Run.alone(config, say):
         run = Run.open(run_folder(recipe.name, experiment, seed, stage), config)
         if run.done:
+            if stage == "teacher":
+                known = (run.status or {})["initialisation"]
+                refuse_other_weights(chosen.network.init, known, run.folder)
             return run
         run.start()
         try:

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from occkd_lib.config import Recipe, Stages
 from occkd_lib.errors import OcckdError
@@ -112,6 +113,25 @@ def test_every_stage_sees_faces_as_the_pretrained_weights_want_them(outputs, tin
     for stage in ("student_upper", "standard"):
         run = run_stage(tiny, "gender", 0, stage, say=silent)
         assert load_model(tiny.experiment("gender"), run).input_spec == wanted
+
+
+def test_weights_that_were_replaced_are_noticed(outputs, tiny, tmp_path):
+    experiment, path = tiny.experiment("gender"), tmp_path / "start.safetensors"
+    own = {"name": "mobilenet_v1", "width": None, "channels": 3, "init": "random"}
+    network = experiment.network.model_copy(update=own)
+    plain = experiment.model_copy(update={"network": network})
+    first, other = (new_model(plain).state_dict() for _ in range(2))
+    network = network.model_copy(update={"init": str(path)})
+    changed = experiment.model_copy(update={"network": network})
+    recipe = tiny.model_copy(update={"experiments": {"gender": changed}})
+    save_file(first, path)
+    run_stage(recipe, "gender", 0, "teacher", say=silent)
+    assert run_stage(recipe, "gender", 0, "student_upper", say=silent).done
+    save_file(other, path)
+    with pytest.raises(OcckdError, match="start.safetensors is not the file that .*teacher began"):
+        run_stage(recipe, "gender", 0, "student_lower", say=silent)
+    path.unlink()
+    assert run_stage(recipe, "gender", 0, "student_lower", say=silent).done
 
 
 def test_a_shifted_teacher_runs_live(outputs):
