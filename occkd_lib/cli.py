@@ -103,6 +103,7 @@ def nb(
     cell_timeout: Annotated[float | None, typer.Option(min=1, help="Seconds for a cell.")] = None,
     kernel: Annotated[str, typer.Option(help="Name of the Jupyter kernel.")] = "python3",
     job: Annotated[bool, typer.Option("--job", hidden=True)] = False,
+    gpu: Annotated[bool, typer.Option("--claim-gpu", hidden=True)] = False,
 ) -> None:
     """Execute one notebook with checked parameters; its output appears only when all went well."""
     from occkd_lib.notebooks import execute
@@ -117,6 +118,10 @@ def nb(
     try:
         if job:
             become_job()
+        if gpu:
+            from occkd_lib.devices import claim_gpu
+
+            claim_gpu()
         written = execute(
             notebook,
             output,
@@ -282,10 +287,7 @@ def interrupt_once(number: int, frame: object) -> NoReturn:
 
 
 def become_job() -> None:
-    """A part of a workflow: use one GPU of its own, and end when the workflow's process ends."""
-    from occkd_lib.devices import claim_gpu
-
-    claim_gpu()
+    """A part of a workflow: end when the workflow's process ends."""
     parent = os.getppid()
 
     def watch() -> None:
