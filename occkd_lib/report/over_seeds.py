@@ -45,7 +45,8 @@ def by_seed(results: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for row in results.to_dict("records"):
         years = row["metric"] == "mae_years"
-        control = METHODS[row["method"]].control
+        method, control = METHODS[row["method"]], METHODS[row["method"]].control
+        svm = "SVR" if years else "SVM"
         titles = {"student": "student", "control": METHODS[control].title if control else ""}
         for reference, against in titles.items():
             values = (1 if years else 100) * np.asarray(row[f"vs_{reference}_by_seed"])
@@ -54,8 +55,8 @@ def by_seed(results: pd.DataFrame) -> pd.DataFrame:
             found = over_seeds(values.tolist())
             rows.append(
                 {
-                    "method": METHODS[row["method"]].title,
-                    "against": against,
+                    "method": method.title.replace("SVM", svm),
+                    "against": against.replace("SVM", svm),
                     "unit": "years" if years else "points",
                     "values": values,
                     "mean": found.value,

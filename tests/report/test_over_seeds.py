@@ -24,10 +24,12 @@ def test_by_seed_by_hand():
 
 
 def test_fewer_years_are_better_and_one_seed_says_nothing():
-    years = {**ROW, "metric": "mae_years", "vs_control_by_seed": [-0.5, -0.1, 0.3]}
+    years = {**ROW, "method": "triplet_svm", "metric": "mae_years",
+             "vs_control_by_seed": [-0.5, -0.1, 0.3]}  # fmt: skip
     table = by_seed(pd.DataFrame([years, {**ROW, "vs_student_by_seed": [0.1]}]))
     assert table[["unit", "ahead"]].to_numpy().tolist() == [["years", 2]]
     np.testing.assert_allclose(table["values"].iloc[0], [-0.5, -0.1, 0.3])
+    assert table[["method", "against"]].iloc[0].tolist() == ["triplet T-S, SVR", "control, SVR"]
 
 
 def test_section_from_runs(outputs):
