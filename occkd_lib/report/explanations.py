@@ -180,8 +180,8 @@ def attention_over_seeds(recipe: Recipe, name: str) -> pd.DataFrame:
     half, by_seed = experiment.visible, networks_by_seed(recipe, name)
     shares: dict[str, list[np.ndarray]] = {}
     sees: dict[str, str] = {}
+    check_faces((run for runs in by_seed.values() for run in runs.values()), experiment)
     for runs in by_seed.values():
-        check_faces(runs, experiment)
         for stage, run in runs.items():
             for view in ("full", half) if stage == "teacher" else (half,):
                 label = f"{stage}, {view} face" if view == "full" else stage

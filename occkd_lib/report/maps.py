@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 
 from matplotlib.figure import Figure
 
@@ -47,10 +47,10 @@ def has_weights(run: Run) -> bool:
     return (run.folder / "model.safetensors").is_file()
 
 
-def check_faces(runs: Mapping[str, Run], experiment: Experiment) -> None:
+def check_faces(runs: Iterable[Run], experiment: Experiment) -> None:
     """Raise OcckdError for a run that saw other faces than those that are here now."""
     known = faces_of(experiment.data, experiment.task).fingerprint()
-    for run in runs.values():
+    for run in runs:
         if (run.status or {})["config"]["faces"] != known:
             raise OcckdError(
                 f"{run.folder} saw other faces than those in {data_root()}: "
@@ -72,7 +72,7 @@ def embedding_maps(recipe: Recipe, name: str, *, most: int = MOST, seed: int = 0
     experiment = recipe.experiment(name)
     _, runs = networks_of(recipe, name)
     faces = faces_of(experiment.data, experiment.task)
-    check_faces(runs, experiment)
+    check_faces(runs.values(), experiment)
     shown = faces.split("test").sample(most, seed)
     panels = {}
     for stage, run in runs.items():

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import torch
 
 from occkd_lib.config import Experiment
 from occkd_lib.data import FaceSet
@@ -67,7 +66,6 @@ def embed(
     """N x D embeddings of every split by the network that ``run`` left behind."""
     compute = Compute.best(experiment.precision)
     model = load_model(experiment, run).to(compute.device)
-    model = model.to(memory_format=torch.channels_last)
     found = {}
     for name, faces in splits.items():
         views = Views(faces, model.input_spec, compute.device)
