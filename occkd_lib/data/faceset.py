@@ -92,6 +92,12 @@ class FaceSet:
     def __len__(self) -> int:
         return len(self.images)
 
+    def __repr__(self) -> str:
+        counts = ", ".join(f"{name} {np.count_nonzero(self.splits == name):,}" for name in SPLITS)
+        size = " x ".join(map(str, self.images.shape[1:]))
+        rule = f", labels {self.label_rule}" if self.label_rule else ""
+        return f"FaceSet({self.name}, {self.task}{rule}: {len(self):,} faces of {size}; {counts})"
+
     @property
     def rule(self) -> str | None:
         """The label rule's name alone, without the note on where the votes came from."""

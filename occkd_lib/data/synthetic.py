@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from occkd_lib.data import drawing
+from occkd_lib.data import canvas, drawing
 from occkd_lib.data.cache import made_once
 from occkd_lib.data.faceset import EXPRESSIONS, GENDERS, FaceSet
 from occkd_lib.errors import OcckdError
@@ -72,7 +72,8 @@ def draw_faces(
         raise OcckdError(f"synthetic faces of {size} pixels show nothing: ask for at least 16")
     people, table = describe(n, np.random.default_rng([seed, 0]))
     paint = partial(draw_all, people, n, seed, size)
-    images = made_once("synthetic", (__file__, drawing.__file__), (n, seed, size), paint, cache)
+    sources = (__file__, drawing.__file__, canvas.__file__)
+    images = made_once("synthetic", sources, (n, seed, size), paint, cache)
     splits = np.empty(n, dtype="<U5")
     order = np.random.default_rng([seed, 2]).permutation(n)
     train, val, test = np.split(order, [n * 6 // 10, n * 8 // 10])

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from occkd_lib.config import Ablation, Arm, Experiment, Recipe, arm_stage, stage_settings
 from occkd_lib.errors import OcckdError
 from occkd_lib.evaluation import METRICS, interval
-from occkd_lib.report import figures
+from occkd_lib.report import figures, forests
 from occkd_lib.report.comparisons import (
     HEADINGS,
     LEVEL,
@@ -244,12 +244,12 @@ def forest(table: pd.DataFrame, metric: str, *, title: str = "") -> Figure:
     limit = 1.15 * reach[reach <= FAR * reach.median()].max()
     columns = ["difference", "difference low", "difference high", "p (Holm)"]
     dots = [
-        figures.Dot(str(label), value, low, high, figures.PALETTE[0] if p < LEVEL else "0.5")
+        forests.Dot(str(label), value, low, high, figures.PALETTE[0] if p < LEVEL else "0.5")
         for label, (value, low, high, p) in zip(rows.index, rows[columns].to_numpy(), strict=True)
     ]
     wanted = "less" if name == "years" else "more"
     label = f"{name} ({wanted} is better) against: {first}\nblue: p (Holm) < {LEVEL}"
-    return figures.forest(dots, label, title=title, limit=limit)
+    return forests.forest(dots, label, title=title, limit=limit)
 
 
 def sentence(table: pd.DataFrame, metric: str) -> str:

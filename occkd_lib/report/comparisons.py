@@ -23,7 +23,8 @@ from occkd_lib.evaluation import (
 )
 from occkd_lib.evaluation.significance import per_face
 from occkd_lib.report.evidence import finished_runs, gather
-from occkd_lib.report.figures import PALETTE, Dot, forest
+from occkd_lib.report.figures import PALETTE
+from occkd_lib.report.forests import Dot, forest
 from occkd_lib.report.tables import p_text, with_interval
 
 HEADINGS = {

@@ -20,7 +20,8 @@ from occkd_lib.models.base import FaceNet
 from occkd_lib.occlusion import cut_row
 from occkd_lib.report.chapters import names
 from occkd_lib.report.evidence import finished_runs
-from occkd_lib.report.figures import PALETTE, Dot, canvas, forest, show_image
+from occkd_lib.report.figures import PALETTE, canvas, show_image
+from occkd_lib.report.forests import Dot, forest
 from occkd_lib.report.maps import check_faces, has_weights, why_none
 from occkd_lib.report.page import Section
 from occkd_lib.report.tables import with_interval

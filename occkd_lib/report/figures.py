@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -21,8 +21,6 @@ from matplotlib.figure import Figure
 
 from occkd_lib.evaluation import McNemar
 from occkd_lib.evaluation.metrics import Values, as_numpy
-from occkd_lib.report.evidence import METHODS
-from occkd_lib.report.tables import HEADINGS, OFFICIAL
 
 WIDTH = 7.5  # inches; what a notebook shows without scaling
 PALETTE = [  # seaborn's "colorblind"
@@ -154,89 +152,6 @@ def metric_bars(
     return figure
 
 
-class Dot(NamedTuple):
-    """A row of ``forest``: a value and its interval."""
-
-    label: str
-    value: float
-    low: float
-    high: float
-    color: Any
-
-
-def forest(
-    dots: Sequence[Dot], xlabel: str, *, at: float = 0.0, title: str = "", limit: float = math.inf
-) -> Figure:
-    """Values with their intervals, one a row, against the line ``at``.
-
-    limit: a value further from the line would flatten the others; it is written at the edge.
-    """
-    lines = xlabel.count("\n") + bool(title)
-    with canvas(figsize=(WIDTH, 0.85 + 0.15 * lines + 0.34 * len(dots))) as (figure, axes):
-        ax = axes[0, 0]
-        ax.axvline(at, color="0.4", linewidth=1, linestyle="--")
-        for y, (_, value, low, high, color) in enumerate(dots):
-            if abs(value - at) > limit:
-                left = value < at
-                arrows = "\N{LEFTWARDS ARROW} {:+.1f}", "{:+.1f} \N{RIGHTWARDS ARROW}"
-                text, side = arrows[not left].format(value), "left" if left else "right"
-                edge = at - limit if left else at + limit
-                ax.text(edge, y, text, ha=side, va="center", color=color)
-                continue
-            ax.plot([low, high], [y, y], color=color, linewidth=2.2)
-            ax.plot(value, y, "o", color=color, markersize=7)
-        ax.set_yticks(range(len(dots)), [dot.label for dot in dots])
-        ax.set(ylim=(len(dots) - 0.5, -0.5), xlabel=xlabel, title=title)
-        if limit < math.inf:
-            ax.set_xlim(at - limit, at + limit)
-        ax.tick_params(axis="y", length=0)
-        ax.grid(True, axis="x")
-    return figure
-
-
-def results_forest(results: pd.DataFrame, *, metric: str = "accuracy") -> Figure:
-    """Every method on the visible half, with 95 % interval and each seed, against two lines.
-
-    results: rows of one experiment from ``tables.summary``. The lines are the undistilled student
-    and the control (as much training, no teacher): what a teacher adds lies beyond the second.
-    """
-    rows = results[(results["metric"] == metric) & (results["subset"] == OFFICIAL)]
-    half = rows.loc[rows["method"] == "control", "test_faces"]
-    if half.empty:
-        half = rows.loc[rows["method"].str.startswith("student"), "test_faces"]
-    if rows["experiment"].nunique() != 1 or half.empty:
-        raise ValueError(f"results must hold one experiment with its student and {metric!r}")
-    rows = rows[rows["test_faces"] == half.iloc[0]]
-    unit = 1 if metric == "mae_years" else 100
-    with canvas(figsize=(WIDTH, 0.9 + 0.36 * len(rows))) as (figure, axes):
-        ax = axes[0, 0]
-        lines = {f"student_{half.iloc[0]}": PALETTE[1], "control": PALETTE[2]}
-        for y, row in enumerate(rows.to_dict("records")):
-            color = lines.get(row["method"], PALETTE[0])
-            if row["method"] in lines:
-                ax.axvline(unit * row["mean"], color=color, linewidth=1.2, linestyle="--", zorder=0)
-            ax.plot([unit * row["low"], unit * row["high"]], [y, y], color=color, linewidth=2.2)
-            ax.plot(unit * row["mean"], y, "o", color=color, markersize=7)
-            if row["seeds"] > 1:
-                seeds = unit * np.array(row["values"])
-                ax.plot(seeds, [y + 0.28] * len(seeds), "|", color=color, markersize=7, alpha=0.8)
-            ax.annotate(f"{unit * row['mean']:.2f}", (1.01, y), xycoords=("axes fraction", "data"),
-                        va="center", fontsize=9)  # fmt: skip
-        regression = metric == "mae_years"
-        titles = [METHODS[m].title for m in rows["method"]]
-        ax.set_yticks(
-            range(len(rows)), [t.replace("SVM", "SVR") if regression else t for t in titles]
-        )
-        ax.invert_yaxis()
-        ax.tick_params(axis="y", length=0)
-        ax.grid(True, axis="x")
-        better = "lower is better" if regression else "higher is better"
-        ax.set_xlabel(f"{HEADINGS[metric]} ({better}; bars: 95 % interval over test faces)")
-        ax.set_title(f"{rows['experiment'].iloc[0]}: {half.iloc[0]} half visible, "
-                     f"n = {rows['n'].iloc[0]:,}")  # fmt: skip
-    return figure
-
-
 def confusion_matrix(
     target: Values, prediction: Values, classes: Sequence[str], *, title: str = ""
 ) -> Figure:
@@ -291,84 +206,6 @@ def recall_bars(
         ax.set_axisbelow(True)
         figure.legend(loc="outside upper right", ncols=min(3, len(recalls)))
     return figure
-
-
-def embedding_map(
-    embeddings: Values,
-    targets: Values,
-    *,
-    classes: Sequence[str] | None = None,
-    method: str = "tsne",
-    seed: int = 0,
-    title: str = "",
-    label: str = "age, years",
-) -> Figure:
-    """One panel of ``embedding_maps``."""
-    return embedding_maps(
-        {title: embeddings}, targets, classes=classes, method=method, seed=seed, label=label
-    )
-
-
-def embedding_maps(
-    panels: Mapping[str, Values],
-    targets: Values,
-    *,
-    classes: Sequence[str] | None = None,
-    method: str = "tsne",
-    seed: int = 0,
-    label: str = "age, years",
-) -> Figure:
-    """Embeddings in the plane, by t-SNE or "pca"; coloured by class, or by a quantity.
-
-    panels: title -> N x D, of the same N faces in every panel (D may differ). targets: N. classes:
-    names of the classes in targets; None for a quantity, called ``label``. Distances between
-    t-SNE's clusters mean nothing, nor does where a panel puts them; neighbourhoods do.
-    """
-    values = as_numpy(targets)
-    if any(len(points) != len(values) for points in panels.values()):
-        raise ValueError(f"every panel must hold the {len(values)} faces of targets")
-    columns = min(2, len(panels))
-    rows = math.ceil(len(panels) / columns)
-    size = (6.5, 5.0) if columns == 1 else (WIDTH + 1, 3.7 * rows)
-    with canvas(rows, columns, figsize=size) as (figure, axes):
-        dots = {"s": 12 if columns == 1 else 7, "alpha": 0.75, "linewidths": 0}
-        for ax, (title, embeddings) in zip(axes.flat, panels.items(), strict=False):
-            points = in_the_plane(embeddings, method, seed)
-            if classes is None:
-                drawn = ax.scatter(*points.T, c=values, cmap="viridis", **dots)
-            else:
-                for c in np.unique(values).astype(int):
-                    ax.scatter(*points[values == c].T, color=PALETTE[c], label=classes[c], **dots)
-            ax.set(xticks=[], yticks=[], title=title)
-            ax.set_aspect("equal", adjustable="datalim")  # all panels of one size
-        for ax in axes.flat[len(panels) :]:
-            ax.axis("off")
-        figure.supxlabel("t-SNE" if method == "tsne" else "first two principal components")
-        if classes is None:
-            bar = figure.colorbar(drawn, ax=axes, label=label, shrink=0.7)
-            cast(Any, bar.solids).set_alpha(1)
-        else:
-            entries = axes.flat[0].get_legend_handles_labels()
-            figure.legend(*entries, loc="outside right center", markerscale=2)
-    return figure
-
-
-def in_the_plane(embeddings: Values, method: str, seed: int) -> np.ndarray:
-    """N x D to N x 2, by "tsne" (after 50 principal components) or "pca"."""
-    from sklearn.decomposition import PCA
-    from sklearn.manifold import TSNE
-
-    points = as_numpy(embeddings).astype(np.float32)
-    if method not in ("tsne", "pca"):
-        raise ValueError(f"unknown method {method!r}; one of tsne, pca")
-    if method == "pca" or points.shape[1] > 50:  # the usual first step of t-SNE, and far faster
-        kept = 2 if method == "pca" else min(50, len(points))
-        points = PCA(kept, random_state=seed).fit_transform(points)
-    if method == "pca":
-        return points
-    perplexity = min(30.0, (len(points) - 1) / 3)
-    tsne = TSNE(2, perplexity=perplexity, init="pca", max_iter=500, random_state=seed)
-    return tsne.fit_transform(points)
 
 
 def discordant_bars(tests: Mapping[str, McNemar], *, names: tuple[str, str] = ("a", "b")) -> Figure:

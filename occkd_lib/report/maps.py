@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from occkd_lib.config import Experiment, Recipe
 from occkd_lib.data.registry import data_root, data_set
 from occkd_lib.errors import OcckdError
-from occkd_lib.report import figures
+from occkd_lib.report import planes
 from occkd_lib.report.chapters import embeddings
 from occkd_lib.report.evidence import METHODS, finished_runs
 from occkd_lib.runs import Run
@@ -80,4 +80,4 @@ def embedding_maps(recipe: Recipe, name: str, *, most: int = MOST, seed: int = 0
         panels[f"{METHODS[stage].title.split(',')[0]}, sees {view}"] = embeddings(
             experiment, run, shown, view
         )
-    return figures.embedding_maps(panels, shown.targets, classes=shown.classes or None, seed=seed)
+    return planes.embedding_maps(panels, shown.targets, classes=shown.classes or None, seed=seed)

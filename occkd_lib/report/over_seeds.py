@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from occkd_lib.config import Recipe
 from occkd_lib.evaluation import over_seeds
-from occkd_lib.report import figures
+from occkd_lib.report import figures, forests
 from occkd_lib.report.evidence import METHODS
 from occkd_lib.report.page import Section
 from occkd_lib.report.tables import OFFICIAL, with_interval
@@ -90,13 +90,13 @@ def forest(table: pd.DataFrame) -> Figure:
     wanted = "less" if unit == "years" else "more"
     columns = ["method", "against", "mean", "low", "high"]
     dots = [
-        figures.Dot(
+        forests.Dot(
             f"{method}  −  {against}", mean, low, high,
             "0.5" if low <= 0 <= high else figures.PALETTE[0],
         )
         for method, against, mean, low, high in table[columns].to_numpy()
     ]  # fmt: skip
-    figure = figures.forest(
+    figure = forests.forest(
         dots,
         f"difference, {unit} ({wanted} is better); rings: seeds\n"
         "blue: the 95 % interval over seeds leaves zero out",

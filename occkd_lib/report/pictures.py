@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from occkd_lib.config import Recipe
 from occkd_lib.evaluation import mcnemar_test, per_class_recall
-from occkd_lib.report import chapters, comparisons, figures, tables
+from occkd_lib.report import chapters, comparisons, figures, forests, tables
 from occkd_lib.report.evidence import METHODS, Evidence, finished_runs
 from occkd_lib.tasks import TASKS
 
@@ -29,7 +29,7 @@ def recipe_figures(
                 f"{tables.HEADINGS[metric]}, {half} half visible. Dashed: the undistilled student "
                 "and the control (as much training, no teacher)."
             )
-            yield f"{name}-{metric}", caption, figures.results_forest(results, metric=metric)
+            yield f"{name}-{metric}", caption, forests.results_forest(results, metric=metric)
 
     runs = finished_runs(recipe, name)
     seed = min(seed for seed, _ in runs)

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from occkd_lib.data.drawing import Canvas, draw
+from occkd_lib.data.canvas import Canvas
+from occkd_lib.data.drawing import draw
 from occkd_lib.data.faceset import EXPRESSIONS, GENDERS
 from occkd_lib.data.synthetic import ACTION_UNITS, LOWER, UPPER, describe, draw_faces
 from occkd_lib.errors import OcckdError
@@ -187,3 +188,9 @@ def test_a_sample_is_always_the_same(faces):
     assert len(set(some.ids)) == 10 and list(some.ids) == sorted(some.ids)
     assert list(faces.sample(10).ids) == list(some.ids) != list(faces.sample(10, seed=1).ids)
     assert torch.equal(some.images[:], faces.images[[int(i[-6:]) for i in some.ids]])
+
+
+def test_what_a_notebook_prints_of_faces(faces):
+    """Counts, not a thousand pixels."""
+    wanted = "FaceSet(synthetic, expression: 20 faces of 3 x 48 x 48; train 0, val 20, test 0)"
+    assert repr(faces.split("val")) == wanted

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from occkd_lib.evaluation import mcnemar_test
-from occkd_lib.report import figures
+from occkd_lib.report import figures, forests, planes
 
 
 @pytest.fixture(autouse=True)
@@ -91,7 +91,7 @@ def forest_rows():
 
 
 def test_forest_shows_the_visible_half_against_student_and_control():
-    ax = figures.results_forest(forest_rows()).axes[0]
+    ax = forests.results_forest(forest_rows()).axes[0]
     labels = [label.get_text() for label in ax.get_yticklabels()]
     assert labels[:2] == ["teacher", "student, lower half"] and len(labels) == 4
     assert texts(ax) == ["60.00", "70.00", "75.00", "80.00"]
@@ -101,7 +101,7 @@ def test_forest_shows_the_visible_half_against_student_and_control():
 
 def test_forest_wants_one_experiment_with_a_student():
     with pytest.raises(ValueError, match="one experiment"):
-        figures.results_forest(forest_rows().query("method == 'teacher'"))
+        forests.results_forest(forest_rows().query("method == 'teacher'"))
 
 
 def test_confusion_matrix_counts_rows():
@@ -122,7 +122,7 @@ def test_embedding_map_is_the_same_every_time(method):
     points = np.random.default_rng(0).normal(size=(30, 60))
     target = np.arange(30) % 2
     drawn = [
-        figures.embedding_map(points, target, classes=("x", "y"), method=method, seed=3)
+        planes.embedding_map(points, target, classes=("x", "y"), method=method, seed=3)
         .axes[0].collections[1].get_offsets() for _ in range(2)
     ]  # fmt: skip
     assert drawn[0].shape == (15, 2)
@@ -130,18 +130,16 @@ def test_embedding_map_is_the_same_every_time(method):
 
 
 def test_embedding_map_of_years_has_a_scale():
-    figure = figures.embedding_map(np.eye(12), np.arange(12.0), method="pca")
+    figure = planes.embedding_map(np.eye(12), np.arange(12.0), method="pca")
     assert figure.axes[1].get_ylabel() == "age, years"
     with pytest.raises(ValueError, match="one of tsne, pca"):
-        figures.embedding_map(np.eye(12), np.arange(12.0), method="umap")
+        planes.embedding_map(np.eye(12), np.arange(12.0), method="umap")
 
 
 def test_embedding_maps_stand_side_by_side():
     points = np.random.default_rng(0).normal(size=(12, 5))
     panels = {"a": points, "b": points[:, :3], "c": points}
-    figure = figures.embedding_maps(
-        panels, np.arange(12) % 3, classes=("x", "y", "z"), method="pca"
-    )
+    figure = planes.embedding_maps(panels, np.arange(12) % 3, classes=("x", "y", "z"), method="pca")
     assert [ax.get_title(loc="left") for ax in figure.axes] == ["a", "b", "c", ""]
     first, third = (figure.axes[i].collections[1].get_offsets() for i in (0, 2))
     assert first.shape == (4, 2) and np.array_equal(first, third)
@@ -149,7 +147,7 @@ def test_embedding_maps_stand_side_by_side():
     assert len(colors) == 1, "a class has one colour"
     assert [text.get_text() for text in figure.legends[0].texts] == ["x", "y", "z"]
     with pytest.raises(ValueError, match="the 11 faces of targets"):
-        figures.embedding_maps(panels, np.arange(11.0))
+        planes.embedding_maps(panels, np.arange(11.0))
 
 
 def test_discordant_bars_show_both_sides_and_p():

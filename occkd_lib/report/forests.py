@@ -1,0 +1,98 @@
+"""Forests: values with their intervals, one a row, against a line."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from occkd_lib.report.evidence import METHODS
+from occkd_lib.report.figures import PALETTE, WIDTH, canvas
+from occkd_lib.report.tables import HEADINGS, OFFICIAL
+
+
+class Dot(NamedTuple):
+    """A row of ``forest``: a value and its interval."""
+
+    label: str
+    value: float
+    low: float
+    high: float
+    color: Any
+
+
+def forest(
+    dots: Sequence[Dot], xlabel: str, *, at: float = 0.0, title: str = "", limit: float = math.inf
+) -> Figure:
+    """Values with their intervals, one a row, against the line ``at``.
+
+    limit: a value further from the line would flatten the others; it is written at the edge.
+    """
+    lines = xlabel.count("\n") + bool(title)
+    with canvas(figsize=(WIDTH, 0.85 + 0.15 * lines + 0.34 * len(dots))) as (figure, axes):
+        ax = axes[0, 0]
+        ax.axvline(at, color="0.4", linewidth=1, linestyle="--")
+        for y, (_, value, low, high, color) in enumerate(dots):
+            if abs(value - at) > limit:
+                left = value < at
+                arrows = "\N{LEFTWARDS ARROW} {:+.1f}", "{:+.1f} \N{RIGHTWARDS ARROW}"
+                text, side = arrows[not left].format(value), "left" if left else "right"
+                edge = at - limit if left else at + limit
+                ax.text(edge, y, text, ha=side, va="center", color=color)
+                continue
+            ax.plot([low, high], [y, y], color=color, linewidth=2.2)
+            ax.plot(value, y, "o", color=color, markersize=7)
+        ax.set_yticks(range(len(dots)), [dot.label for dot in dots])
+        ax.set(ylim=(len(dots) - 0.5, -0.5), xlabel=xlabel, title=title)
+        if limit < math.inf:
+            ax.set_xlim(at - limit, at + limit)
+        ax.tick_params(axis="y", length=0)
+        ax.grid(True, axis="x")
+    return figure
+
+
+def results_forest(results: pd.DataFrame, *, metric: str = "accuracy") -> Figure:
+    """Every method on the visible half, with 95 % interval and each seed, against two lines.
+
+    results: rows of one experiment from ``tables.summary``. The lines are the undistilled student
+    and the control (as much training, no teacher): what a teacher adds lies beyond the second.
+    """
+    rows = results[(results["metric"] == metric) & (results["subset"] == OFFICIAL)]
+    half = rows.loc[rows["method"] == "control", "test_faces"]
+    if half.empty:
+        half = rows.loc[rows["method"].str.startswith("student"), "test_faces"]
+    if rows["experiment"].nunique() != 1 or half.empty:
+        raise ValueError(f"results must hold one experiment with its student and {metric!r}")
+    rows = rows[rows["test_faces"] == half.iloc[0]]
+    unit = 1 if metric == "mae_years" else 100
+    with canvas(figsize=(WIDTH, 0.9 + 0.36 * len(rows))) as (figure, axes):
+        ax = axes[0, 0]
+        lines = {f"student_{half.iloc[0]}": PALETTE[1], "control": PALETTE[2]}
+        for y, row in enumerate(rows.to_dict("records")):
+            color = lines.get(row["method"], PALETTE[0])
+            if row["method"] in lines:
+                ax.axvline(unit * row["mean"], color=color, linewidth=1.2, linestyle="--", zorder=0)
+            ax.plot([unit * row["low"], unit * row["high"]], [y, y], color=color, linewidth=2.2)
+            ax.plot(unit * row["mean"], y, "o", color=color, markersize=7)
+            if row["seeds"] > 1:
+                seeds = unit * np.array(row["values"])
+                ax.plot(seeds, [y + 0.28] * len(seeds), "|", color=color, markersize=7, alpha=0.8)
+            ax.annotate(f"{unit * row['mean']:.2f}", (1.01, y), xycoords=("axes fraction", "data"),
+                        va="center", fontsize=9)  # fmt: skip
+        regression = metric == "mae_years"
+        titles = [METHODS[m].title for m in rows["method"]]
+        ax.set_yticks(
+            range(len(rows)), [t.replace("SVM", "SVR") if regression else t for t in titles]
+        )
+        ax.invert_yaxis()
+        ax.tick_params(axis="y", length=0)
+        ax.grid(True, axis="x")
+        better = "lower is better" if regression else "higher is better"
+        ax.set_xlabel(f"{HEADINGS[metric]} ({better}; bars: 95 % interval over test faces)")
+        ax.set_title(f"{rows['experiment'].iloc[0]}: {half.iloc[0]} half visible, "
+                     f"n = {rows['n'].iloc[0]:,}")  # fmt: skip
+    return figure
