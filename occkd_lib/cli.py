@@ -51,7 +51,10 @@ def run(
         typer.Option("--threads-per-job", min=1, help="(default: 1 on built-in faces, else all)"),
     ] = None,
     only: Annotated[
-        list[str] | None, typer.Option(help="Only this experiment (may be repeated).")
+        list[str] | None,
+        typer.Option(
+            help="Only this experiment, or those of a pattern: 'fer_*' (may be repeated)."
+        ),
     ] = None,
     seeds: Annotated[
         str | None, typer.Option(help="These seeds, as 0,1,2 or 0-4 (default: the recipe's)")

@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from importlib import resources
 from pathlib import Path
 from typing import NoReturn
@@ -29,12 +30,12 @@ TO_DO, DONE, OLD = "to do", "done", "done by another version of the library"
 class Workflow:
     """A recipe and how to run it.
 
-    recipe: name or file. experiments, seeds: run these instead of all (seeds may be new ones).
-    cores: of this machine, all by default. threads: per training job; by default 1 where all
-    faces are built in (many short jobs side by side are faster), else an equal share of the cores
-    for every GPU, or all cores for one job at a time. again: execute what is done, too (training
-    stages that are done stay done). extra: further arguments for Snakemake,
-    such as ``--executor slurm --jobs 20``.
+    recipe: name or file. experiments, seeds: run these instead of all (experiments may be given by
+    a pattern, seeds may be new ones). cores: of this machine, all by default. threads: per training
+    job; by default 1 where all faces are built in (many short jobs side by side are faster), else
+    an equal share of the cores for every GPU, or all cores for one job at a time. again: execute
+    what is done, too (training stages that are done stay done). extra: further arguments for
+    Snakemake, such as ``--executor slurm --jobs 20``.
     """
 
     recipe: str
@@ -55,8 +56,8 @@ class Workflow:
         else:
             self.file = Path(self.recipe).resolve()
             self.recipe = str(self.file)  # jobs run in other folders
-        for name in self.experiments:
-            self.content.experiment(name)
+        named = (name for only in self.experiments for name in self.named(only))
+        self.experiments = tuple(dict.fromkeys(named))
         self.snakefile = project_root() / "workflow" / "Snakefile"
         if not self.snakefile.is_file():
             raise OcckdError(
@@ -70,14 +71,29 @@ class Workflow:
             built_in = all(e.data.name == "synthetic" for e in self.content.experiments.values())
             self.threads = 1 if built_in else max(1, self.cores // max(1, self.gpus))
 
+    def named(self, pattern: str) -> list[str]:
+        """The experiments that a name or a shell pattern (``fer_*``) means."""
+        found = [name for name in self.content.experiments if fnmatchcase(name, pattern)]
+        if not found:
+            self.content.experiment(pattern)  # the error that lists what there is
+        return found
+
     def check_data(self) -> None:
-        """OcckdError, with the way to get it, when a data set is missing."""
-        chosen = self.experiments or tuple(self.content.experiments)
-        names = {self.content.experiments[name].data.name for name in chosen}
-        for name in sorted(names - {"synthetic"}):
+        """OcckdError when a data set is missing: how to get it, and what can run without it."""
+        names = self.experiments or tuple(self.content.experiments)
+        chosen = {name: self.content.experiments[name].data.name for name in names}
+        missing: dict[str, OcckdError] = {}
+        for data in sorted(set(chosen.values()) - {"synthetic"}):
             from occkd_lib.data.registry import locate  # imports torch
 
-            locate(name)
+            try:
+                locate(data)
+            except OcckdError as error:
+                missing[data] = error
+        if missing:
+            ready = [f"--only {name}" for name, data in chosen.items() if data not in missing]
+            rest = f". Without it: {' '.join(ready)}" if ready else ""
+            raise OcckdError(f"{'. '.join(map(str, missing.values()))}{rest}")
 
     def plan(self) -> dict[Job, str]:
         """Every job of the recipe in the order of the book: TO_DO, DONE or OLD."""

@@ -130,3 +130,20 @@ def test_the_control_is_trained_like_the_standard_student(name):
     for experiment in load_recipe(name).experiments.values():
         control, standard = experiment.stages.control, experiment.stages.standard
         assert [getattr(control, key) for key in same] == [getattr(standard, key) for key in same]
+
+
+@pytest.mark.parametrize("name", ["fast", "paper", "icpr2020"])
+def test_nothing_is_chosen_on_affectnets_test_set(name):
+    """Its published validation set is the test set, so there is nothing to choose on."""
+    experiments = load_recipe(name).experiments
+    affectnet = [e for e in experiments.values() if e.data.name == "affectnet"]
+    assert len(affectnet) == {"fast": 3, "paper": 3, "icpr2020": 2}[name]
+    for experiment in affectnet:
+        assert len(experiment.fusion.C) == 1
+        for stage in Stages.model_fields:
+            settings = getattr(experiment.stages, stage)
+            assert settings.select == "last" and not getattr(settings, "tune", ())
+
+
+def test_fast_has_every_cell_of_the_journal():
+    assert set(load_recipe("fast").experiments) == set(load_recipe("paper").experiments)

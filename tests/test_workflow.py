@@ -207,8 +207,9 @@ def test_missing_data_are_told_before_anything_starts(project, monkeypatch):
     monkeypatch.setenv("OCCKD_DATA", str(project / "nothing"))
     workflow = Workflow(str(project / "real.yaml"), cores=6)
     assert workflow.threads == 6
-    with pytest.raises(OcckdError, match="UTKFace.* is missing"):
+    with pytest.raises(OcckdError, match="UTKFace.* is missing") as caught:
         workflow.check_data()
+    assert str(caught.value).endswith(". Without it: --only expression --only gender")
     Workflow(str(project / "real.yaml"), experiments=("gender",)).check_data()
 
 
@@ -217,3 +218,11 @@ def test_small_helpers(tmp_path):
     (tmp_path / "log").write_text("one\nocckd: the reason\n\n")
     assert last_line(tmp_path / "log") == "the reason"
     assert last_line(tmp_path / "none") == "it left no log"
+
+
+def test_experiments_are_chosen_by_name_or_pattern(project):
+    assert Workflow("paper", ("fer_*", "age_vgg_f", "*_vgg_f")).experiments == (
+        "fer_vgg_f", "fer_vgg_face", "fer_resnet50", "age_vgg_f", "affectnet_vgg_f", "gender_vgg_f",
+    )  # fmt: skip
+    with pytest.raises(OcckdError, match=r"no experiment 'agee_\*'; it has: fer_vgg_f"):
+        Workflow("paper", ("agee_*",))
