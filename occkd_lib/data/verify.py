@@ -21,8 +21,13 @@ from occkd_lib.errors import OcckdError
 __all__ = ["Report", "check", "describe", "find_duplicates", "prepare", "verify"]
 
 # M.-I. Georgescu et al. (FER+: label.csv; AffectNet: the lists, since the release with an
-# annotation file an image has 3,999 test faces); their 23,689 of UTKFace cannot be reproduced
-PUBLISHED = {("ferplus", "majority"): (25045, 3191, 3137), ("affectnet", ""): (88021, 0, 4000)}
+# annotation file an image has 3,999 test faces); their 23,689 of UTKFace cannot be reproduced.
+# RAF-DB is published as train and test; our val is held out of its train
+PUBLISHED = {
+    ("ferplus", "majority"): (25045, 3191, 3137),
+    ("affectnet", ""): (88021, 0, 4000),
+    ("rafdb", ""): (12271, 3068),
+}
 
 
 @dataclass(frozen=True)
@@ -70,8 +75,11 @@ class Report:
             lines.append(f"  {split} {size:,}: {counts}")
         published = PUBLISHED.get((self.name, self.label_rule or ""))
         if published:
-            verdict = "the same" if published == self.sizes else "NOT the same"
-            lines.append(f"  published: {' / '.join(f'{n:,}' for n in published)}: {verdict}")
+            train, val, test = self.sizes
+            sizes = self.sizes if len(published) == 3 else (train + val, test)
+            verdict = "the same" if published == sizes else "NOT the same"
+            note = "" if sizes == self.sizes else " (train with val / test)"
+            lines.append(f"  published: {' / '.join(f'{n:,}' for n in published)}{note}: {verdict}")
         between = self.groups["splits"] > 1
         lines += [
             f"  identical pixels: {self.groups['faces'].sum():,} faces in {len(self.groups):,} "

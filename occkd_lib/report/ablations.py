@@ -6,6 +6,7 @@ of them by training a stage again with some settings changed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
@@ -241,7 +242,7 @@ def forest(table: pd.DataFrame, metric: str, *, title: str = "") -> Figure:
     _, name = unit(metric)
     first, rows = table.index[0], table.iloc[1:]
     reach = rows[["difference low", "difference high"]].abs().max(axis=1)
-    limit = 1.15 * reach[reach <= FAR * reach.median()].max()
+    limit = 1.15 * reach[reach <= FAR * reach.median()].max() or math.inf  # all equal
     columns = ["difference", "difference low", "difference high", "p (Holm)"]
     dots = [
         forests.Dot(str(label), value, low, high, figures.PALETTE[0] if p < LEVEL else "0.5")

@@ -107,24 +107,27 @@ def learning_curves(histories: Mapping[str, pd.DataFrame]) -> Figure:
 
     The loss of a distilled student contains its distillation term: compare losses within a line
     only. A negative validation metric is an error in years (higher is better in the loop) and is
-    shown positive.
+    shown positive; a data set without validation (AffectNet) has the loss alone.
     """
+    validated = any(table["validation"].notna().any() for table in histories.values())
     years = all((table["validation"] <= 0).all() for table in histories.values())
-    with canvas(1, 2, figsize=(WIDTH, 3.0)) as (figure, (axes,)):
+    with canvas(1, 1 + validated, figsize=(WIDTH, 3.0)) as (figure, (axes,)):
         for color, (name, table) in zip(PALETTE, histories.items(), strict=False):
             epoch = table["epoch"] + 1
             metric = -table["validation"] if years else 100 * table["validation"]
             mark = "o" if len(table) <= 12 else ""
             style = {"label": name, "color": color, "marker": mark, "markersize": 3.5}
             axes[0].plot(epoch, table["loss"], **style)
-            axes[1].plot(epoch, metric, **style)
+            if validated:
+                axes[1].plot(epoch, metric, **style)
         axes[0].set(title="Training loss", xlabel="epoch", yscale="log")
         axes[0].yaxis.set_major_formatter("{x:g}")
         losses = pd.concat([table["loss"] for table in histories.values()])
         if losses.max() < 10 * losses.min():  # else the labels would overlap
             axes[0].yaxis.set_minor_formatter("{x:g}")
         measured = "MAE, years" if years else "accuracy, %"
-        axes[1].set(title=f"Validation {measured}", xlabel="epoch")
+        if validated:
+            axes[1].set(title=f"Validation {measured}", xlabel="epoch")
         for ax in axes:
             ax.grid(True)
             ax.xaxis.get_major_locator().set_params(integer=True)

@@ -36,7 +36,8 @@ def collect(recipe: Recipe | str | Path) -> pd.DataFrame:
 
     Columns: experiment, seed, method, train_faces, test_faces, metric, subset, n, value,
     validation. Values are fractions (0..1), or years for mae_years. ``validation`` is the same
-    metric on the validation split. Runs that are not finished are absent.
+    metric on the validation split, NaN where a data set has none. Runs that are not finished are
+    absent.
     """
     recipe = as_recipe(recipe)
     rows = []
@@ -44,7 +45,7 @@ def collect(recipe: Recipe | str | Path) -> pd.DataFrame:
         everything = gather(recipe, name)
         validation = {(e.method, e.test_faces): e for e in everything if e.split == "val"}
         for evidence, subset, faces in tests(everything):
-            val = validation[evidence.method, evidence.test_faces]
+            val = validation.get((evidence.method, evidence.test_faces))  # AffectNet has none
             for metric, function in REPORTED[experiment.task].items():
                 for seed, prediction in evidence.predictions.items():
                     score = METRICS[function]
@@ -53,7 +54,9 @@ def collect(recipe: Recipe | str | Path) -> pd.DataFrame:
                             **described(evidence, metric, subset, faces),
                             "seed": seed,
                             "value": score(evidence.target[faces], prediction[faces]),
-                            "validation": score(val.target, val.predictions[seed]),
+                            "validation": (
+                                score(val.target, val.predictions[seed]) if val else np.nan
+                            ),
                         }
                     )
     columns = [
