@@ -166,10 +166,10 @@ def fit(
         progress.keep_best(metric, always=settings.select == "last")
         progress.save(run)
         if epoch % every == 0 or epoch == settings.epochs - 1:
-            row = progress.history[-1]
+            held_out = "no validation" if math.isnan(metric) else f"validation {metric:.4f}"
             say(
-                f"{run.folder.name} epoch {epoch + 1}/{settings.epochs}  loss {row['loss']:.4f}  "
-                f"validation {metric:.4f}  {row['seconds']:.0f} s"
+                f"{run.folder.name} epoch {epoch + 1}/{settings.epochs}  loss {mean_loss:.4f}  "
+                f"{held_out}  {progress.history[-1]['seconds']:.0f} s"
             )
     model.load_state_dict(progress.best)
     run.save_table("history.csv", pd.DataFrame(progress.history))

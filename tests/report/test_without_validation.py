@@ -35,7 +35,9 @@ def test_from_the_lists_to_the_results(tmp_path, outputs, monkeypatch):
     }
     content = {"name": "tiny", "description": "one cell", "experiments": {"affectnet": experiment}}
     recipe = Recipe.model_validate(content)
-    run_stage(recipe, "affectnet", 0, "fusion")
+    said: list[str] = []
+    run_stage(recipe, "affectnet", 0, "fusion", say=said.append)
+    assert len(said) == 5 and all("  no validation  " in line for line in said)
     values = collect(recipe)
     assert values["validation"].isna().all() and values["value"].between(0, 1).all()
     question = ablations.questions(recipe.experiments["affectnet"])["embeddings"]
