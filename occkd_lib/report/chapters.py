@@ -15,27 +15,11 @@ from occkd_lib.data import SPLITS, FaceSet
 from occkd_lib.errors import OcckdError
 from occkd_lib.evaluation import per_class_recall
 from occkd_lib.evaluation.metrics import Values, as_numpy
-from occkd_lib.models.base import Prediction
 from occkd_lib.report import figures
 from occkd_lib.report.evidence import finished_runs
 from occkd_lib.runs import Run
 from occkd_lib.tasks import TASKS
-from occkd_lib.training.device import Compute
-from occkd_lib.training.networks import load_model
-from occkd_lib.training.predict import predict
-from occkd_lib.training.views import Views
-
-
-def look_at(experiment: Experiment, run: Run, faces: FaceSet, visible: str) -> Prediction:
-    """Embeddings N x D and outputs N x K (float32, on the CPU) by the network of a finished run.
-
-    visible: what the network sees of the faces, "full", "lower" or "upper".
-    """
-    compute = Compute.best(experiment.precision)
-    model = load_model(experiment, run).to(compute.device)
-    views = Views(faces, model.input_spec, compute.device)
-    embedding, output = predict(model, views, visible, compute=compute)
-    return Prediction(embedding.cpu(), output.cpu())
+from occkd_lib.training.networks import look_at
 
 
 def embeddings(experiment: Experiment, run: Run, faces: FaceSet, visible: str) -> Tensor:

@@ -4,18 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from occkd_lib.config import Experiment
 from occkd_lib.data import FaceSet
 from occkd_lib.fusion import fit_fusion
 from occkd_lib.runs import Run
 from occkd_lib.tasks import TASKS
-from occkd_lib.training.device import Compute
-from occkd_lib.training.networks import load_model
-from occkd_lib.training.predict import predict
+from occkd_lib.training.networks import look_at
 from occkd_lib.training.predictions import prediction_table, save_predictions
-from occkd_lib.training.views import Views
 
 # Table 4 and the control that it lacks: method -> the stages whose embeddings are concatenated
 METHODS = {
@@ -34,7 +29,11 @@ def fuse(
     splits = {name: faces.split(name) for name in ("train", "val", "test")}
     splits = {name: part for name, part in splits.items() if len(part)}  # AffectNet has no val
     embeddings = {
-        stage: embed(experiment, parent, splits, visible) for stage, parent in parents.items()
+        stage: {
+            name: look_at(experiment, parent, part, visible).embedding.numpy()
+            for name, part in splits.items()
+        }
+        for stage, parent in parents.items()
     }
     tables, facts = [], {}
     for method, stages in METHODS.items():
@@ -58,16 +57,3 @@ def fuse(
             tables.append(prediction_table(splits[name], visible, method, decided, scores))
     save_predictions(run, tables, task)
     return {"fusion": facts}
-
-
-def embed(
-    experiment: Experiment, run: Run, splits: dict[str, FaceSet], visible: str
-) -> dict[str, np.ndarray]:
-    """N x D embeddings of every split by the network that ``run`` left behind."""
-    compute = Compute.best(experiment.precision)
-    model = load_model(experiment, run).to(compute.device)
-    found = {}
-    for name, faces in splits.items():
-        views = Views(faces, model.input_spec, compute.device)
-        found[name] = predict(model, views, visible, compute=compute).embedding.cpu().numpy()
-    return found

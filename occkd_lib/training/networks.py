@@ -1,16 +1,20 @@
-"""The network of an experiment: new, or as a finished run left it."""
+"""The network of an experiment: new, or as a finished run left it, and what it sees."""
 
 from __future__ import annotations
 
 import torch
 
 from occkd_lib.config import Experiment
+from occkd_lib.data import FaceSet
 from occkd_lib.data.registry import data_set
 from occkd_lib.errors import OcckdError
 from occkd_lib.models import build_model, restore_record
-from occkd_lib.models.base import FaceNet
+from occkd_lib.models.base import FaceNet, Prediction
 from occkd_lib.runs import Run
 from occkd_lib.tasks import TASKS
+from occkd_lib.training.device import Compute
+from occkd_lib.training.predict import predict
+from occkd_lib.training.views import Views
 
 
 def outputs_of(experiment: Experiment) -> int:
@@ -51,3 +55,15 @@ def load_model(experiment: Experiment, run: Run) -> FaceNet:
     if record:
         restore_record(model, record)
     return model.eval().to(memory_format=torch.channels_last)
+
+
+def look_at(experiment: Experiment, run: Run, faces: FaceSet, visible: str) -> Prediction:
+    """Embeddings N x D and outputs N x K (float32, on the CPU) by the network of a finished run.
+
+    visible: what the network sees of the faces, "full", "lower" or "upper".
+    """
+    compute = Compute.best(experiment.precision)
+    model = load_model(experiment, run).to(compute.device)
+    views = Views(faces, model.input_spec, compute.device)
+    embedding, output = predict(model, views, visible, compute=compute)
+    return Prediction(embedding.cpu(), output.cpu())
