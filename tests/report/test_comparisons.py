@@ -115,6 +115,7 @@ def test_spoken(gender):
 
 def test_forest_has_a_row_a_pair(gender):
     table = comparisons.differences(gender, [("control", STUDENT)], "accuracy")
-    (ax,) = comparisons.difference_forest(table, "accuracy", title="t").axes
+    figure = comparisons.difference_forest(table, "accuracy", title="t")
+    (ax,) = figure.axes
     assert [t.get_text() for t in ax.get_yticklabels()] == [f"control  −  {STUDENT}"]
-    assert ax.get_title("left") == "t"
+    assert figure.get_suptitle() == "t"

@@ -99,6 +99,15 @@ def test_forest_shows_the_visible_half_against_student_and_control():
     assert dashed == pytest.approx([70, 75])
 
 
+def test_a_teacher_far_off_does_not_flatten_the_forest():
+    rows = forest_rows()
+    for column in ("mean", "low", "high"):
+        rows.loc[rows["method"] == "teacher", column] -= 0.4
+    ax = forests.results_forest(rows).axes[0]
+    assert texts(ax)[0] == "20.00"
+    assert ax.get_xlim() == pytest.approx((68 - 1.4, 82 + 1.4))
+
+
 def test_forest_wants_one_experiment_with_a_student():
     with pytest.raises(ValueError, match="one experiment"):
         forests.results_forest(forest_rows().query("method == 'teacher'"))
@@ -161,3 +170,15 @@ def test_palette_is_seaborns():
     import seaborn as sns
 
     assert figures.PALETTE == list(sns.color_palette("colorblind"))
+
+
+def test_long_words_beside_a_forest_are_not_cut_off():
+    long = "normalize false, squared false, alpha 0.1, lam 0.5, keep_task_weight true"
+    dots = [forests.Dot(long, 1.0, 0.0, 2.0, "k"), forests.Dot("control", 0.0, -1.0, 1.0, "k")]
+    figure = forests.forest(dots, f"points (more is better) against: {long}", title=f"{long}?")
+    figure.draw_without_rendering()
+    width = figure.bbox.width
+    texts = [*figure.axes[0].get_yticklabels(), figure._supxlabel, figure._suptitle]
+    for box in (text.get_window_extent() for text in texts):
+        assert box.x0 >= 0 and box.x1 <= width
+    assert figure.axes[0].bbox.width > 0.4 * width
