@@ -30,6 +30,7 @@ PALETTE = [  # seaborn's "colorblind"
 STYLE: dict[str, Any] = {
     "figure.dpi": 100, "savefig.dpi": 150, "savefig.bbox": "tight",
     "font.size": 10, "axes.titlesize": 11, "axes.titleweight": "bold", "axes.titlelocation": "left",
+    "figure.titlesize": 11, "figure.titleweight": "bold", "figure.labelsize": 10,
     "axes.labelsize": 10, "xtick.labelsize": 9, "ytick.labelsize": 9,
     "legend.fontsize": 9, "legend.frameon": False,
     "axes.edgecolor": "0.4", "axes.linewidth": 0.8, "grid.color": "0.92", "grid.linewidth": 0.8,

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from textwrap import fill
 from typing import Any, NamedTuple
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -54,10 +53,9 @@ def forest(
             ax.plot(value, y, "o", color=color, markersize=7)
         ax.set_yticks(range(len(dots)), labels)
         ax.set(ylim=(len(dots) - 0.5, -0.5))
-        figure.supxlabel(xlabel, fontsize=plt.rcParams["axes.labelsize"])
+        figure.supxlabel(xlabel)
         if title:  # over the whole width, labels included
-            weight, size = (plt.rcParams[f"axes.title{key}"] for key in ("weight", "size"))
-            figure.suptitle(title, x=0.01, ha="left", fontweight=weight, fontsize=size)
+            figure.suptitle(title, x=0.01, ha="left")
         if limit < math.inf:
             ax.set_xlim(at - limit, at + limit)
         ax.tick_params(axis="y", length=0)
