@@ -248,8 +248,7 @@ def forest(table: pd.DataFrame, metric: str, *, title: str = "") -> Figure:
         forests.Dot(str(label), value, low, high, figures.PALETTE[0] if p < LEVEL else "0.5")
         for label, (value, low, high, p) in zip(rows.index, rows[columns].to_numpy(), strict=True)
     ]
-    wanted = "less" if name == "years" else "more"
-    label = f"{name} ({wanted} is better) against: {first}\nblue: p (Holm) < {LEVEL}"
+    label = f"{name} ({forests.wanted(name)}) against: {first}\nblue: p (Holm) < {LEVEL}"
     return forests.forest(dots, label, title=title, limit=limit)
 
 

@@ -24,7 +24,7 @@ from occkd_lib.evaluation import (
 from occkd_lib.evaluation.significance import per_face
 from occkd_lib.report.evidence import finished_runs, gather
 from occkd_lib.report.figures import PALETTE
-from occkd_lib.report.forests import Dot, forest
+from occkd_lib.report.forests import Dot, forest, wanted
 from occkd_lib.report.tables import p_text, with_interval
 
 HEADINGS = {
@@ -197,6 +197,5 @@ def difference_forest(table: pd.DataFrame, metric: str, *, title: str = "") -> F
         Dot(f"{method}  −  {against}", value, low, high, PALETTE[0] if p < LEVEL else "0.5")
         for method, against, value, low, high, p in table[columns].to_numpy()
     ]
-    wanted = "less" if name == "years" else "more"
-    label = f"difference, {name} ({wanted} is better; blue: p (Holm) < {LEVEL})"
+    label = f"difference, {name} ({wanted(name)}; blue: p (Holm) < {LEVEL})"
     return forest(dots, label, title=title)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from occkd_lib.config import Experiment, Recipe, builtin_recipes, load_recipe
-from occkd_lib.report.evidence import METHODS
+from occkd_lib.report.evidence import METHODS, title
 from occkd_lib.report.published import DATASETS, NETWORKS, UNITS, PublishedTable
 from occkd_lib.report.rows import (
     COMPARED,
@@ -19,7 +19,6 @@ from occkd_lib.report.rows import (
     measured,
     minus,
     printed,
-    title,
 )
 from occkd_lib.report.tables import HEADINGS, OFFICIAL
 
@@ -138,7 +137,7 @@ def without_run(place: Place, cell: dict, recipes: list[Recipe]) -> dict[str, st
     cited = cell["row_method"].replace("sota_reference", "cited work")
     return {
         "data set": place.dataset,
-        "method": title(place.method, regression) if own else cited,
+        "method": title(place.method, years=regression) if own else cited,
         "network": place.network,
         "train faces": place.train_faces,
         "test faces": place.test_faces,

@@ -47,6 +47,11 @@ METHODS = {
 }
 
 
+def title(method: str, *, years: bool) -> str:
+    """What the tables call a method; an SVM that predicts years is an SVR."""
+    return METHODS[method].title.replace("SVM", "SVR" if years else "SVM")
+
+
 @dataclass(frozen=True)
 class Evidence:
     """Predictions of one method on one view of one split.

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from occkd_lib.report.evidence import METHODS
+from occkd_lib.report.evidence import title
 from occkd_lib.report.figures import PALETTE, WIDTH, canvas
 from occkd_lib.report.tables import HEADINGS, OFFICIAL
 
@@ -63,6 +63,11 @@ def forest(
     return figure
 
 
+def wanted(difference: str) -> str:
+    """Which sign of a difference in "points" or "years" is good, for a forest's label."""
+    return "less is better" if difference == "years" else "more is better"
+
+
 def results_forest(results: pd.DataFrame, *, metric: str = "accuracy") -> Figure:
     """Every method on the visible half, with 95 % interval and each seed, against two lines.
 
@@ -102,15 +107,12 @@ def results_forest(results: pd.DataFrame, *, metric: str = "accuracy") -> Figure
             if row["seeds"] > 1:
                 seeds = unit * np.array(row["values"])
                 ax.plot(seeds, [y + 0.28] * len(seeds), "|", color=color, markersize=7, alpha=0.8)
-        regression = metric == "mae_years"
-        titles = [METHODS[m].title for m in rows["method"]]
-        ax.set_yticks(
-            range(len(rows)), [t.replace("SVM", "SVR") if regression else t for t in titles]
-        )
+        years = metric == "mae_years"
+        ax.set_yticks(range(len(rows)), [title(method, years=years) for method in rows["method"]])
         ax.invert_yaxis()
         ax.tick_params(axis="y", length=0)
         ax.grid(True, axis="x")
-        better = "lower is better" if regression else "higher is better"
+        better = "lower is better" if years else "higher is better"
         ax.set_xlabel(f"{HEADINGS[metric]} ({better}; bars: 95 % interval over test faces)")
         ax.set_title(f"{rows['experiment'].iloc[0]}: {half.iloc[0]} half visible, "
                      f"n = {rows['n'].iloc[0]:,}")  # fmt: skip

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from occkd_lib.config import Recipe
 from occkd_lib.evaluation import over_seeds
 from occkd_lib.report import figures, forests
-from occkd_lib.report.evidence import METHODS
+from occkd_lib.report.evidence import METHODS, title
 from occkd_lib.report.page import Section
 from occkd_lib.report.tables import OFFICIAL, with_interval
 
@@ -45,9 +45,8 @@ def by_seed(results: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for row in results.to_dict("records"):
         years = row["metric"] == "mae_years"
-        method, control = METHODS[row["method"]], METHODS[row["method"]].control
-        svm = "SVR" if years else "SVM"
-        titles = {"student": "student", "control": METHODS[control].title if control else ""}
+        control = METHODS[row["method"]].control
+        titles = {"student": "student", "control": title(control, years=years) if control else ""}
         for reference, against in titles.items():
             values = (1 if years else 100) * np.asarray(row[f"vs_{reference}_by_seed"])
             if len(values) < 2:
@@ -55,8 +54,8 @@ def by_seed(results: pd.DataFrame) -> pd.DataFrame:
             found = over_seeds(values.tolist())
             rows.append(
                 {
-                    "method": method.title.replace("SVM", svm),
-                    "against": against.replace("SVM", svm),
+                    "method": title(row["method"], years=years),
+                    "against": against,
                     "unit": "years" if years else "points",
                     "values": values,
                     "mean": found.value,
@@ -87,7 +86,6 @@ def printed(table: pd.DataFrame) -> pd.DataFrame:
 def forest(table: pd.DataFrame) -> Figure:
     """Each seed's difference (rings), their mean with its interval over seeds."""
     unit = table["unit"].iloc[0]
-    wanted = "less" if unit == "years" else "more"
     columns = ["method", "against", "mean", "low", "high"]
     dots = [
         forests.Dot(
@@ -98,7 +96,7 @@ def forest(table: pd.DataFrame) -> Figure:
     ]  # fmt: skip
     figure = forests.forest(
         dots,
-        f"difference, {unit} ({wanted} is better); rings: seeds\n"
+        f"difference, {unit} ({forests.wanted(unit)}); rings: seeds\n"
         "blue: the 95 % interval over seeds leaves zero out",
     )
     for y, values in enumerate(table["values"]):

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from occkd_lib.config import Recipe
 from occkd_lib.evaluation import mcnemar_test, per_class_recall
 from occkd_lib.report import chapters, comparisons, figures, forests, tables
-from occkd_lib.report.evidence import METHODS, Evidence, finished_runs
+from occkd_lib.report.evidence import METHODS, Evidence, finished_runs, title
 from occkd_lib.tasks import TASKS
 
 
@@ -71,7 +71,7 @@ def pictures_of_years(
 ) -> Iterator[tuple[str, str, Figure]]:
     """What stands for recall and confusion matrix where there are no classes: errors by age."""
     found = comparisons.answers(recipe, name, seed)
-    titles = {m: METHODS[m].title.replace("SVM", "SVR") for m in methods if m in found}
+    titles = {m: title(m, years=True) for m in methods if m in found}
     found = found.rename(columns=titles)
     caption = f"Mean absolute error by age, seed {seed}; test faces of that age in brackets."
     yield f"{name}-error", caption, chapters.by_group(found, list(titles.values()), ())

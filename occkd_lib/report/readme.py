@@ -9,7 +9,7 @@ import pandas as pd
 
 from occkd_lib.errors import OcckdError
 from occkd_lib.project import write_atomically
-from occkd_lib.report.evidence import METHODS
+from occkd_lib.report.evidence import title
 from occkd_lib.report.tables import HEADINGS, OFFICIAL, p_text, with_interval
 
 TITLES = {
@@ -42,7 +42,7 @@ def headline(summary: pd.DataFrame) -> str:
         )
         cells = [
             f"{TITLES[row['dataset'], row['task']]}, {HEADINGS[row['metric']]}",
-            METHODS[row["method"]].title.replace("SVM", "SVR" if unit == 1 else "SVM"),
+            title(row["method"], years=row["metric"] == "mae_years"),
             row["train_faces"],
             row["test_faces"],
             value,

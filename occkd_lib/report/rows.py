@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from occkd_lib.report.evidence import METHODS
+from occkd_lib.report.evidence import METHODS, title
 from occkd_lib.report.published import DATASETS, Cell, published_row
 from occkd_lib.report.tables import OFFICIAL, p_text, with_interval
 
@@ -44,14 +44,10 @@ def counterpart(row: dict, cells: pd.DataFrame) -> tuple[dict[str, Cell], str]:
 
 def described(row: dict) -> dict[str, str]:
     return {
-        "method": title(row["method"], row["task"] == "age"),
+        "method": title(row["method"], years=row["task"] == "age"),
         "train faces": row["train_faces"],
         "test faces": row["test_faces"],
     }
-
-
-def title(method: str, regression: bool) -> str:
-    return METHODS[method].title.replace("SVM", "SVR" if regression else "SVM")
 
 
 def unit_of(row: dict) -> float:

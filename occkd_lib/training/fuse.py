@@ -29,15 +29,14 @@ def fuse(
     splits = {name: faces.split(name) for name in ("train", "val", "test")}
     splits = {name: part for name, part in splits.items() if len(part)}  # AffectNet has no val
     embeddings = {
-        stage: {
-            name: look_at(experiment, parent, part, visible).embedding.numpy()
-            for name, part in splits.items()
-        }
+        stage: look_at(experiment, parent, faces, visible).embedding.numpy()
         for stage, parent in parents.items()
     }
     tables, facts = [], {}
     for method, stages in METHODS.items():
-        parts = {name: [embeddings[stage][name] for stage in stages] for name in splits}
+        parts = {
+            name: [embeddings[stage][faces.splits == name] for stage in stages] for name in splits
+        }
         fusion = fit_fusion(
             parts["train"],
             splits["train"].targets,
