@@ -12,7 +12,7 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -26,8 +26,10 @@ from pytorch_grad_cam.utils.model_targets import (
 from torch import Tensor, nn
 
 from occkd_lib.errors import OcckdError
-from occkd_lib.models.base import FaceNet, InputSpec
-from occkd_lib.occlusion import occlude
+from occkd_lib.models import FaceNet, InputSpec
+from occkd_lib.occlusion import visible_pixels
+from occkd_lib.tasks import TASKS, Task
+from occkd_lib.training.device import Compute
 from occkd_lib.training.views import Views
 
 BATCH = 128
@@ -60,7 +62,7 @@ def target_layer(model: FaceNet) -> nn.Module:
 
     hooks = [module.register_forward_hook(note) for module in model.modules()]
     try:
-        with borrowed(model), torch.no_grad():
+        with frozen(model), torch.no_grad():
             model(blank(model.input_spec).to(next(model.parameters()).device))
     finally:
         for hook in hooks:
@@ -86,25 +88,27 @@ def grad_cam(
     index: Tensor,
     *,
     target: int | Tensor | None = None,
+    compute: Compute | None = None,
 ) -> Tensor:
     """Grad-CAM maps of the faces at ``index``: N x S x S in [0, 1], float32, on the CPU.
 
     Each map is enlarged to the network's input (bilinear) and divided by its own maximum; a map
     without any evidence stays all zero. model and views: on one device; visible: what the network
-    sees of the faces.
+    sees of the faces. compute: with the experiment's precision, float32 by default; the maps
+    themselves are summed in float32.
 
     target: the class to explain, for all faces or one each (N); by default what the network
-    itself says. Explained is the class's logit, for gender the logit of "female" or minus it, for
-    age (which takes no target) the years, so: what makes the face look older.
+    itself says. Explained is the class's logit; of two classes the one logit, or minus it; and a
+    quantity itself (it takes no target), so, for age: what makes the face look older.
     Raises ValueError for a class that the task does not have.
     """
     layer = target_layer(model)
-    targets = explained(views.faces.task, views.faces.classes, target, len(index))
+    targets = explained(TASKS[views.faces.task], views.faces.classes, target, len(index))
     maps = []
     for start in range(0, len(index), BATCH):
         some = index[start : start + BATCH]
         inputs = views.inputs(visible, some, torch.zeros_like(some, dtype=torch.bool))
-        raw = raw_maps(model, layer, inputs, targets[start : start + BATCH])
+        raw = raw_maps(model, layer, inputs, targets[start : start + BATCH], compute=compute)
         large = F.interpolate(raw.relu()[:, None], inputs.shape[-2:], mode="bilinear")[:, 0]
         top = large.amax((1, 2), keepdim=True)
         maps.append(large / torch.where(top > 0, top, 1))
@@ -112,38 +116,46 @@ def grad_cam(
 
 
 def explained(
-    task: str, classes: tuple[str, ...], target: int | Tensor | None, count: int
+    task: Task, classes: Sequence[str], target: int | Tensor | None, count: int
 ) -> list[Target]:
     """For each of ``count`` faces, the function of its output (K) that is differentiated."""
     if target is None:
-        own: dict[str, Target] = {
-            "expression": torch.max,
-            "gender": torch.abs,
-            "age": RawScoresOutputTarget(),
-        }
-        return [own[task]] * count
-    wanted = torch.as_tensor(target).expand(count).tolist()
-    for name in set(wanted):
+        one = RawScoresOutputTarget() if task.continuous else torch.abs
+        return [torch.max if task.softmax else one] * count
+    chosen = torch.as_tensor(target).expand(count).tolist()
+    for name in set(chosen):
         if name not in range(len(classes)):
-            raise ValueError(f"target {name} is no class: {task} has {len(classes)}")
-    kind = BinaryClassifierOutputTarget if task == "gender" else ClassifierOutputTarget
-    return [kind(name) for name in wanted]
+            raise ValueError(f"target {name} is no class: {task.name} has {len(classes)}")
+    kind = ClassifierOutputTarget if task.softmax else BinaryClassifierOutputTarget
+    return [kind(name) for name in chosen]
 
 
-def raw_maps(model: FaceNet, layer: nn.Module, inputs: Tensor, targets: list[Target]) -> Tensor:
+def raw_maps(
+    model: FaceNet,
+    layer: nn.Module,
+    inputs: Tensor,
+    targets: list[Target],
+    *,
+    compute: Compute | None = None,
+) -> Tensor:
     """Eq. 2 before its ReLU, B x h x w on the CPU. inputs: normalised pixels B x C x S x S.
 
     The graph begins at ``layer``: what lies before it is only run, never differentiated.
     """
-    with borrowed(model):
-        begin = layer.register_forward_hook(lambda *call: call[-1].detach().requires_grad_())
-        cam = KeepsRaw(OutputOnly(model), [layer])
+    with frozen(model):
+        begin = layer.register_forward_hook(new_graph)
+        cam = KeepsRaw(OutputOnly(model, compute or Compute(inputs.device, "fp32")), [layer])
         try:  # not "with cam": its exit swallows any IndexError
             cam(inputs, targets)
         finally:
             cam.activations_and_grads.release()
             begin.remove()
     return torch.from_numpy(cam.raw)
+
+
+def new_graph(module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
+    """Forward hook: the graph begins with this output; float32, as numpy has no bfloat16."""
+    return output.detach().float().requires_grad_()
 
 
 class KeepsRaw(GradCAM):
@@ -163,22 +175,23 @@ class KeepsRaw(GradCAM):
 class OutputOnly(nn.Module):
     """A FaceNet whose forward returns the output B x K alone, as the package wants it."""
 
-    def __init__(self, model: FaceNet) -> None:
+    def __init__(self, model: FaceNet, compute: Compute) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.compute = model, compute
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.model(x).output
+        with self.compute.autocast():
+            return self.model(x).output.float()
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Nothing: the package calls this, but the weights are frozen and their grads not ours."""
 
 
 @contextlib.contextmanager
-def borrowed(model: nn.Module) -> Iterator[None]:
+def frozen(model: nn.Module) -> Iterator[None]:
     """In eval mode and frozen; afterwards every module and parameter is as it was."""
     modes = [(module, module.training) for module in model.modules()]
-    frozen = [(weight, weight.requires_grad) for weight in model.parameters()]
+    learns = [(weight, weight.requires_grad) for weight in model.parameters()]
     try:
         with torch.enable_grad():
             model.eval().requires_grad_(False)
@@ -186,17 +199,36 @@ def borrowed(model: nn.Module) -> Iterator[None]:
     finally:
         for module, mode in modes:
             module.training = mode
-        for weight, wanted in frozen:
-            weight.requires_grad_(wanted)
+        for weight, did in learns:
+            weight.requires_grad_(did)
 
 
 def mass_on_visible(maps: Tensor, visible: str) -> Tensor:
-    """Share of each map's mass that lies on the visible half, N in 0..1. maps: N x S x S.
+    """Share of each map's mass that lies on what the view shows, N in 0..1. maps: N x S x S.
 
-    Rows are halved as in ``occlude``; by chance one expects the share of the pixels, 0.5. A map
-    that is zero everywhere has no mass to share out: NaN, for the caller to count.
+    visible: any view of ``occlude``; by chance one expects the share of its pixels
+    (``visible_pixels``), 0.5 for half a face. A map that is zero everywhere has no mass to share
+    out: NaN, see ``one_population``.
     """
-    return occlude(maps, visible).sum((1, 2)) / maps.sum((1, 2))
+    return (maps * visible_pixels(visible, *maps.shape[1:])).sum((1, 2)) / maps.sum((1, 2))
+
+
+def one_population(shares: Mapping[str, np.ndarray]) -> tuple[np.ndarray, dict[str, int]]:
+    """The faces on which networks can be compared, and how many maps of each network are empty.
+
+    shares: network -> its ``mass_on_visible``, N, or S x N of S seeds; NaN for an empty map.
+    Returns N bool, True where no network has an empty map in any seed: means and paired
+    differences of these faces speak of the same faces, so that the difference of two means is
+    the mean difference. Raises ValueError when the networks saw different numbers of faces.
+    """
+    empty = {name: np.isnan(values) for name, values in shares.items()}
+    if len({values.shape[-1] for values in empty.values()}) != 1:
+        counts = {name: values.shape[-1] for name, values in empty.items()}
+        raise ValueError(f"shares must be of the same faces, not {counts or 'none'}")
+    rows = np.concatenate([np.atleast_2d(values) for values in empty.values()])
+    return np.asarray(~rows.any(axis=0)), {
+        name: int(values.sum()) for name, values in empty.items()
+    }
 
 
 def randomized(model: FaceNet, *, seed: int = 0) -> FaceNet:

@@ -1,4 +1,4 @@
-"""Fusion: a linear SVM (classes) or SVR (age) on concatenated face embeddings.
+"""Fusion: a linear SVM (classes) or SVR (a quantity) on concatenated face embeddings.
 
 Journal, Sect. 4.2.4 and 4.3.4, "Combining distilled embeddings": C is the one that does best on
 validation, from 0.1 to 1000 in steps of 10; SVR with epsilon = 0. The family is not stated there:
@@ -20,8 +20,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC, LinearSVR
 from sklearn.utils.parallel import Parallel, delayed
 
-from occkd_lib.evaluation.metrics import METRICS, Values, as_numpy
-from occkd_lib.tasks import TASKS
+from occkd_lib.tasks import TASKS, Task
+from occkd_lib.tasks.metrics import Values, as_numpy
 
 # Ten times scikit-learn's tolerance: held-out accuracy moves by 0.1 points at most, in half the
 # time. The iteration limit is scikit-learn's. A class SVM gets there within a few hundred steps;
@@ -34,11 +34,13 @@ WORTH_SHARING = 20_000_000  # values to fit, times number of C's
 class Fusion:
     """A fitted SVM / SVR.
 
-    C: the chosen one. validation: C -> accuracy (0..1), or mean absolute error (years) for age.
-    converged: C -> whether the solver met its tolerance within its iterations.
+    outputs: columns of ``scores``. C: the chosen one. validation: C -> the task's main metric, a
+    fraction or in the target's unit. converged: C -> whether the solver met its tolerance within
+    its iterations.
     """
 
-    task: str
+    task: Task
+    outputs: int
     C: float
     validation: dict[float, float]
     converged: dict[float, bool]
@@ -46,23 +48,23 @@ class Fusion:
     scaler: StandardScaler | None
 
     def predict(self, parts: Sequence[Values]) -> np.ndarray:
-        """Classes (int64) or years (float64), N; ``parts``: N x D arrays, as in fitting."""
+        """Classes (int64) or numbers (float64), N; ``parts``: N x D arrays, as in fitting."""
         return self.model.predict(self._features(parts))
 
     def scores(self, parts: Sequence[Values]) -> np.ndarray:
-        """Decision values N x K as a network's output has them: classes, one logit-like, or years.
+        """Decision values N x K as a network's output has them: of classes, one, or a number.
 
         A class without training faces gets -inf.
         """
         features = self._features(parts)
-        if self.task == "age":
+        if self.task.continuous:
             return self.model.predict(features)[:, None]
         decision = self.model.decision_function(features)
-        if self.task == "gender":
+        if not self.task.softmax:
             return decision[:, None]
         if decision.ndim == 1:  # only two of the classes occurred in training
             decision = np.stack([-decision, decision], axis=1)
-        scores = np.full((len(decision), TASKS[self.task].outputs), -np.inf)
+        scores = np.full((len(decision), self.outputs), -np.inf)
         scores[:, self.model.classes_] = decision
         return scores
 
@@ -82,16 +84,18 @@ def fit_fusion(
     epsilon: float = 0.0,
     standardize: bool = False,
     seed: int = 0,
+    outputs: int | None = None,
 ) -> Fusion:
     """Fit on train for every C; keep the C that does best on validation (ties: the smallest).
 
     train_parts, val_parts: sequences of N x D arrays or tensors (embeddings of one or more
-    networks), concatenated feature by feature. targets: N. task: "expression", "gender" or "age".
-    epsilon: half-width of the SVR's tube, in years. standardize: zero mean, unit variance per
+    networks), concatenated feature by feature. targets: N. task: a name in TASKS. epsilon:
+    half-width of the SVR's tube, in the target's unit. standardize: zero mean, unit variance per
     feature, learnt on train. val_parts, val_targets: None where there is no validation split; then
     C must be one value, and ``validation`` is NaN. C's are fitted in parallel where that pays; the
-    same seed gives the same result. Raises ValueError for unknown tasks and shapes that
-    do not match.
+    same seed gives the same result. outputs: of a network for the task, by default as many as
+    there are classes up to the largest in train and validation. Raises ValueError for unknown
+    tasks and shapes that do not match.
     """
     if task not in TASKS:
         raise ValueError(f"unknown task {task!r}; one of {', '.join(TASKS)}")
@@ -99,6 +103,7 @@ def fit_fusion(
         raise ValueError(f"C must hold at least one positive value, not {tuple(C)}")
     if val_parts is None and len(C) > 1:
         raise ValueError(f"without a validation split C must be one value, not {tuple(C)}")
+    spec = TASKS[task]
     train = concatenate(train_parts)
     val = None if val_parts is None else concatenate(val_parts)
     targets = as_numpy(train_targets)
@@ -110,36 +115,38 @@ def fit_fusion(
 
     grid = sorted({float(c) for c in C})
     jobs = min(joblib.cpu_count(), len(grid)) if train.size * len(grid) > WORTH_SHARING else 1
-    dual = task == "age" or len(train) < train.shape[1]
+    dual = spec.continuous or len(train) < train.shape[1]
     with warnings.catch_warnings():  # ``converged`` keeps what they say
         warnings.simplefilter("ignore", ConvergenceWarning)
         slow_first = grid[::-1]  # a large C takes longest, and would keep one core waiting
         fits = [
-            delayed(estimator(task, c, epsilon, seed, dual).fit)(train, targets) for c in slow_first
+            delayed(estimator(spec, c, epsilon, seed, dual).fit)(train, targets) for c in slow_first
         ]
         # liblinear works outside the GIL, so threads do; but its dual solvers draw from one random
         # generator a process, and get processes in order to stay reproducible.
         pool = Parallel(n_jobs=jobs, prefer="processes" if dual else "threads")
         models = dict(zip(slow_first, pool(fits), strict=True))
 
-    spec = TASKS[task]
-    metric, sign = METRICS[spec.metric], 1 if spec.higher_is_better else -1
     validation = dict.fromkeys(grid, math.nan)
     if val is not None and val_targets is not None:
-        validation = {c: metric(val_targets, model.predict(val)) for c, model in models.items()}
-    best = max(grid, key=lambda c: sign * validation[c])  # max() keeps the first of equals
+        scored = models.items()
+        validation = {c: spec.metric(val_targets, model.predict(val)) for c, model in scored}
+    best = max(grid, key=lambda c: spec.metric.sign * validation[c])  # the first of equals
     converged = {c: bool(model.n_iter_ < MAX_ITERATIONS) for c, model in models.items()}
-    return Fusion(task, best, validation, converged, models[best], scaler)
+    if outputs is None:
+        largest = max(int(as_numpy(t).max()) for t in (targets, val_targets) if t is not None)
+        outputs = largest + 1 if spec.softmax else 1
+    return Fusion(spec, outputs, best, validation, converged, models[best], scaler)
 
 
-def estimator(task: str, C: float, epsilon: float, seed: int, dual: bool) -> LinearSVC | LinearSVR:
-    """An unfitted SVM for classes, or SVR for age.
+def estimator(task: Task, C: float, epsilon: float, seed: int, dual: bool) -> LinearSVC | LinearSVR:
+    """An unfitted SVM for classes, or SVR for a quantity.
 
     dual: which problem liblinear solves. The primal one is the faster when there are more faces
     than features, but the SVR's loss (absolute, scikit-learn's default) has only the dual.
     """
     common = {"C": C, "dual": dual, "tol": TOLERANCE, "max_iter": MAX_ITERATIONS}
-    if task == "age":
+    if task.continuous:
         return LinearSVR(epsilon=epsilon, random_state=seed, **common)
     return LinearSVC(random_state=seed, **common)
 

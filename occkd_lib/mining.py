@@ -13,6 +13,7 @@ every class has a member, and shared by all anchors, which turns mining into a m
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
@@ -21,6 +22,9 @@ from torch import Tensor
 CANDIDATES = 8  # the best by matrix product, ranked by the distance itself when in doubt
 ROUNDING = 3e-5  # several times the error of a float32 product over 4096 terms, relative
 CHUNK = 2048  # anchors at a time: bounds the memory at CHUNK x pool
+
+
+Miner = Callable[..., "Triplets"]  # with the parameters of mine_hard_triplets
 
 
 class Triplets(NamedTuple):
@@ -95,6 +99,10 @@ def mine_random_triplets(
     return Triplets(positive, negative, positive_pool, negative_pool)
 
 
+# what ``mining:`` of a triplet stage can be
+MINERS: dict[str, Miner] = {"hard": mine_hard_triplets, "random": mine_random_triplets}
+
+
 def same_class(a: Tensor, b: Tensor, max_target_gap: float | None) -> Tensor:
     """A x B bool: same label, or ages less than ``max_target_gap`` apart."""
     if max_target_gap is None:
@@ -110,7 +118,7 @@ def draw_pools(
     max_target_gap: float | None,
     generator: torch.Generator | None,
 ) -> tuple[Tensor, Tensor]:
-    """S_pos and S_neg: sorted indices, so drawn that every anchor has a positive and a negative."""
+    """S_pos and S_neg: sorted indices; every anchor has a positive and a negative among them."""
     if student_embeddings.shape != teacher_embeddings.shape or student_embeddings.ndim != 2:
         raise ValueError(
             f"student {tuple(student_embeddings.shape)} and teacher "
@@ -128,7 +136,7 @@ def draw_pools(
         stratum = targets
     else:  # ages in one bin of this width are less than the gap apart
         stratum = torch.div(targets, max_target_gap, rounding_mode="floor")
-        # Whoever has a negative at all has one among the youngest and the oldest.
+        # A face that has any negative has one among the youngest and the oldest.
         reached = ~same_class(targets, targets[extremes], max_target_gap)
         if not reached.any(1).all():
             face = int((~reached.any(1)).nonzero()[0, 0])

@@ -43,6 +43,9 @@ from occkd_lib.project import (
 )
 
 
+FORMAT = 2  # of a run's files; runs of another are refused, never misread
+
+
 def run_folder(recipe: str, experiment: str, seed: int, stage: str) -> Path:
     return outputs_root() / recipe / experiment / f"seed{seed}" / stage
 
@@ -79,10 +82,12 @@ def peak_memory_mib() -> dict[str, int]:
 
 def finished_twin(config: dict[str, Any]) -> Path | None:
     """The folder of a finished run of the same config in the outputs, if there is one."""
-    wanted = fingerprint(config)
+    key = fingerprint(config)
     for path in outputs_root().glob(f"*/*/seed{config.get('seed')}/*/status.json"):
         run = Run(path.parent)
-        if not run.folder.is_symlink() and run.done and run.fingerprint == wanted:
+        if run.folder.is_symlink() or (run.raw_status() or {}).get("format") != FORMAT:
+            continue
+        if run.done and run.fingerprint == key:
             return run.folder
     return None
 
@@ -92,6 +97,8 @@ class Run:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
+        self._begun: float | None = None
+        self._before = 0.0
 
     @staticmethod
     @contextmanager
@@ -101,7 +108,7 @@ class Run:
         The lock ends with the process, however that ends.
         """
         path = outputs_root() / ".locks" / fingerprint(config)
-        what = config.get("stage", "this run")
+        what = config.get("method", "this run")
         with locked(path, lambda: say(f"{what}: another process makes it, waiting")):
             yield
 
@@ -119,9 +126,12 @@ class Run:
         if twin is not None:
             Run(twin).stand_for(run.folder)
         status = run.status
-        if status is None:
+        if status is None or (status["state"] != "done" and not run.has_checkpoint):
+            # nothing is lost: a run without an epoch never stands in the way of another recipe
             run.folder.mkdir(parents=True, exist_ok=True)
-            run._write_status(state="new", config=config, fingerprint=fingerprint(config))
+            run._write_status(
+                format=FORMAT, state="new", config=config, fingerprint=fingerprint(config)
+            )
         elif status["fingerprint"] != fingerprint(config):
             changed = differences(status["config"], json.loads(json.dumps(config, default=str)))
             raise OcckdError(
@@ -145,7 +155,22 @@ class Run:
 
     @property
     def status(self) -> dict[str, Any] | None:
-        """Content of status.json, None for a folder without one."""
+        """Content of status.json, None for a folder without one.
+
+        Raises OcckdError for a run of another version of the library, whose files mean other
+        things.
+        """
+        status = self.raw_status()
+        if status is not None and status.get("format") != FORMAT:
+            raise OcckdError(
+                f"{self.folder} holds a run of another version of the library (format "
+                f"{status.get('format', 1)}, now {FORMAT}): delete that folder, or set "
+                "OCCKD_OUTPUTS to another one"
+            )
+        return status
+
+    def raw_status(self) -> dict[str, Any] | None:
+        """Content of status.json, whatever version of the library wrote it."""
         path = self.folder / "status.json"
         if not path.is_file():
             return None
@@ -172,9 +197,18 @@ class Run:
     def _write_status(self, **change: Any) -> None:
         write_json(self.folder / "status.json", {**(self.status or {}), **change})
 
+    @property
+    def has_checkpoint(self) -> bool:
+        """Has at least one epoch been trained?"""
+        return (self.folder / "checkpoint.safetensors").is_file()
+
     def start(self) -> None:
         self._begun = time.monotonic()
         self._write_status(state="running", environment=environment(), error=None)
+
+    def add_seconds(self, seconds: float) -> None:
+        """Count what earlier processes spent on this run, too."""
+        self._before = seconds
 
     def fail(self, error: BaseException) -> None:
         """Record the failure; never raises (the disk may be the reason)."""
@@ -185,16 +219,19 @@ class Run:
 
     def finish(self, **facts: Any) -> None:
         """Mark the run as done, with what was learnt on the way (n, selected epoch ...)."""
-        spent = self._known().get("wall_seconds_before", 0.0) + self.seconds
         self._write_status(
-            state="done", wall_seconds=round(spent, 1), peak_memory_mib=peak_memory_mib(), **facts
+            state="done",
+            wall_seconds=round(self.seconds, 1),
+            peak_memory_mib=peak_memory_mib(),
+            **facts,
         )
         (self.folder / "checkpoint.safetensors").unlink(missing_ok=True)
 
     @property
     def seconds(self) -> float:
-        """Seconds since start() in this process."""
-        return time.monotonic() - self._begun
+        """Seconds spent on this run, by earlier processes up to their last checkpoint, too."""
+        here = 0.0 if self._begun is None else time.monotonic() - self._begun
+        return self._before + here
 
     # --- what a stage leaves behind -------------------------------------------------------
 
@@ -236,7 +273,7 @@ class Run:
 
     @property
     def predictions(self) -> pd.DataFrame:
-        """id, split, visible, target, prediction, duplicate_of_train, score_0 ... score_{K-1}"""
+        """One row a face: see ``training.predictions.prediction_table``."""
         return self.table("predictions.parquet")
 
     @property

@@ -1,8 +1,14 @@
-"""Every test writes its runs to a folder of its own."""
+"""Every test writes its runs to a folder of its own; a toy recipe and random faces."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+import torch
+
+from occkd_lib.config import Recipe
+from occkd_lib.data import FaceSet
+from tests.tiny import tiny_recipe
 
 
 @pytest.fixture
@@ -11,3 +17,26 @@ def outputs(tmp_path, monkeypatch):
     folder = tmp_path / "outputs"
     monkeypatch.setenv("OCCKD_OUTPUTS", str(folder))
     return folder
+
+
+@pytest.fixture
+def tiny() -> Recipe:
+    """The demo recipe at toy size."""
+    return tiny_recipe()
+
+
+@pytest.fixture
+def faces() -> FaceSet:
+    """Thirty random grey faces of 20 x 20 pixels, two classes."""
+    generator = torch.Generator().manual_seed(0)
+    n = 30
+    return FaceSet(
+        name="random",
+        task="gender",
+        classes=("male", "female"),
+        images=torch.randint(0, 256, (n, 1, 20, 20), dtype=torch.uint8, generator=generator),
+        targets=torch.arange(n) % 2,
+        ids=np.array([f"face{i}" for i in range(n)]),
+        splits=np.array(["train"] * n),
+        duplicate_of_train=np.zeros(n, dtype=bool),
+    )

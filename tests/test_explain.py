@@ -8,13 +8,27 @@ from torch import nn
 from occkd_lib import explain
 from occkd_lib.data import FaceSet
 from occkd_lib.errors import OcckdError
-from occkd_lib.explain import grad_cam, mass_on_visible, randomized, raw_maps, target_layer
-from occkd_lib.models import NETWORKS, build_model
-from occkd_lib.models.base import FaceNet, InputSpec
-from occkd_lib.tasks import TASKS
+from occkd_lib.explain import (
+    grad_cam,
+    mass_on_visible,
+    one_population,
+    randomized,
+    raw_maps,
+    target_layer,
+)
+from occkd_lib.models import NETWORKS, FaceNet, InputSpec, build_model
+from occkd_lib.occlusion import OCCLUDERS, Occluder
+from occkd_lib.training.device import Compute
 from occkd_lib.training.views import Views
 
+FLOAT32 = Compute(torch.device("cpu"), "fp32")
 DEVICES = ["cpu", *["cuda"] * torch.cuda.is_available()]
+CLASSES = {
+    "expression": tuple("abcdefgh"),
+    "category": tuple("abc"),
+    "gender": ("male", "female"),
+    "age": (),
+}
 BRIGHT, DARK = 255, 0  # pixels that the toy network sees as 1 and -1
 
 
@@ -65,7 +79,7 @@ def faces(pixels, task="expression") -> FaceSet:
     return FaceSet(
         name="made up",
         task=task,
-        classes=TASKS[task].classes,
+        classes=CLASSES[task],
         images=images,
         targets=torch.zeros(n, dtype=torch.float32 if task == "age" else torch.int64),
         ids=np.arange(n).astype(str),
@@ -102,6 +116,7 @@ TOP_AND_BOTTOM, BETWEEN, NOWHERE = [1, 0, 0, 0.5], [0, 1, 1, 0], [0, 0, 0, 0]
         ("expression", [[2, 0], [0, 1]] + [[0, 0]] * 6, 2, NOWHERE),
         ("expression", [[2, 0], [0, 1]] + [[0, 0]] * 6, None, TOP_AND_BOTTOM),  # 0.75 beats 0.5
         ("expression", [[1, 0], [0, 1]] + [[0, 0]] * 6, None, BETWEEN),  # 0.5 beats 0.375
+        ("category", [[2, 0], [0, 1], [0, 0]], 1, BETWEEN),
         ("gender", [[1, -3]], 1, TOP_AND_BOTTOM),
         ("gender", [[1, -3]], 0, BETWEEN),
         ("gender", [[1, -3]], None, BETWEEN),  # the logit is -1.125: male
@@ -114,8 +129,8 @@ def test_grad_cam_by_hand(task, head, target, rows, device):
     face = faces(STRIPES.round(), task)
     maps = looked_at(Toy(head), face, target=target, device=device)
     assert maps.shape == (1, 4, 4) and maps.device.type == "cpu"
-    wanted = torch.tensor(rows, dtype=torch.float32)[:, None].expand(4, 4)
-    torch.testing.assert_close(maps[0], wanted, atol=2e-3, rtol=0)  # 191 is not quite 0.5
+    expected = torch.tensor(rows, dtype=torch.float32)[:, None].expand(4, 4)
+    torch.testing.assert_close(maps[0], expected, atol=2e-3, rtol=0)  # 191 is not quite 0.5
 
 
 def test_what_is_hidden_is_dark():
@@ -148,7 +163,7 @@ def test_equals_the_package_before_resizing(random_case):
     model, pixels = random_case
     x, targets = (pixels - 127.5) / 64, [ClassifierOutputTarget(c) for c in (0, 5, 5, 7, 1)]
     ours = raw_maps(model, model.two, x, targets).relu().numpy()
-    cam = GradCAM(explain.OutputOnly(model), [model.two])
+    cam = GradCAM(explain.OutputOnly(model, FLOAT32), [model.two])
     cam.get_target_width_height = lambda _: (4, 4)  # no resizing
     theirs = cam(x, targets)  # stretched to 0..1
     cam.activations_and_grads.release()
@@ -243,6 +258,55 @@ def test_mass_on_visible_by_hand():
     assert mass_on_visible(maps, "lower")[3].isnan()  # no mass: no share
     odd = torch.ones(1, 5, 5)  # rows 0, 1, 2 are less than 5/2
     assert mass_on_visible(odd, "upper").item() == pytest.approx(3 / 5)
+
+
+def test_mass_on_a_view_of_ones_own(monkeypatch):
+    """A patch over the left eye: what is hidden follows from the view, not from halves."""
+
+    def patch(images):
+        hidden = images.clone()
+        hidden[..., 0, :2] = 0
+        return hidden
+
+    monkeypatch.setitem(OCCLUDERS, "patch", Occluder("patch", patch))
+    maps = torch.zeros(2, 4, 4)
+    maps[0], maps[1, 0] = 1, torch.tensor([1.0, 2, 3, 4])
+    assert mass_on_visible(maps, "patch").tolist() == pytest.approx([14 / 16, 7 / 10])
+    assert mass_on_visible(maps, "full").tolist() == [1, 1]
+
+
+def test_one_population_for_all_networks():
+    nan = np.nan
+    shares = {
+        "teacher": np.array([0.5, nan, 0.25, 0.75, 1.0]),
+        "student": np.array([[0.5, 0.5, 0.5, nan, 0.5], [0.5, nan, 0.5, nan, 0.0]]),
+    }
+    common, empty = one_population(shares)
+    assert common.tolist() == [True, False, True, False, True]
+    assert empty == {"teacher": 1, "student": 3}
+    mean = {name: np.atleast_2d(values).mean(0)[common] for name, values in shares.items()}
+    paired = (mean["student"] - mean["teacher"]).mean()
+    assert paired == pytest.approx(mean["student"].mean() - mean["teacher"].mean())
+    with pytest.raises(ValueError, match="of the same faces, not {'a': 2, 'b': 3}"):
+        one_population({"a": np.zeros(2), "b": np.zeros(3)})
+    with pytest.raises(ValueError, match="not none"):
+        one_population({})
+
+
+def test_saliency_has_the_experiments_precision(random_case):
+    """The network runs in bfloat16 before and behind its last map; Eq. 1-2 are in float32."""
+    model, pixels = random_case
+    seen = {}
+    model.two.register_forward_hook(lambda m, args, out: seen.update(two=out.dtype))
+    model.head.register_forward_hook(lambda m, args, out: seen.update(head=out.dtype))
+    exact = looked_at(model, faces(pixels))
+    assert seen == {"two": torch.float32, "head": torch.float32}
+    coarse = looked_at(model, faces(pixels), compute=Compute(torch.device("cpu"), "bf16"), target=6)
+    assert seen == {"two": torch.bfloat16, "head": torch.bfloat16}
+    exact = looked_at(model, faces(pixels), target=6)
+    assert coarse.dtype == torch.float32 and not torch.equal(coarse, exact)
+    torch.testing.assert_close(coarse, exact, atol=0.05, rtol=0)
+    assert not torch.is_autocast_enabled("cpu")
 
 
 def test_randomized_is_a_fresh_copy(random_case):

@@ -103,12 +103,16 @@ def test_a_fit_that_ran_out_of_steps_is_recorded(monkeypatch):
 def test_classes_without_training_faces_get_no_score():
     train, y = clusters(40, 8)
     few = y < 3
-    fitted = fit_fusion([train[few]], y[few], [train[few]], y[few], task="expression", C=(1,))
+    parts, classes = [train[few]], y[few]
+    fitted = fit_fusion(parts, classes, parts, classes, task="expression", C=(1,), outputs=8)
     scores = fitted.scores([train])
     assert scores.shape == (40, 8)
     assert np.isneginf(scores[:, 3:]).all() and np.isfinite(scores[:, :3]).all()
+    fitted = fit_fusion(parts, classes, [train], y, task="expression", C=(1,))
+    assert fitted.scores([train]).shape == (40, 8), "the largest class is one of validation"
     two = (y == 2) | (y == 5)
     fitted = fit_fusion([train[two]], y[two], [train[two]], y[two], task="expression", C=(1,))
+    assert fitted.scores([train]).shape == (40, 6)
     assert (fitted.scores([train[two]]).argmax(1) == y[two]).all()
 
 

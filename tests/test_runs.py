@@ -8,9 +8,9 @@ import torch
 
 from occkd_lib.errors import OcckdError
 from occkd_lib.project import write_atomically
-from occkd_lib.runs import Run
+from occkd_lib.runs import FORMAT, Run
 
-CONFIG = {"lr": 0.1, "stage": "teacher", "data": {"name": "synthetic"}}
+CONFIG = {"lr": 0.1, "method": "teacher", "data": {"name": "synthetic"}}
 
 
 @pytest.fixture
@@ -102,3 +102,35 @@ def test_the_old_checkpoint_survives_a_full_disk(run):
 
 def test_status_is_plain_json(run):
     assert json.loads((run.folder / "status.json").read_text())["config"] == CONFIG
+
+
+def test_a_run_without_an_epoch_gives_way_to_another_recipe(run):
+    run.start()
+    run.fail(ValueError("no luck"))
+    other = {**CONFIG, "lr": 0.2}
+    assert Run.open(run.folder, other).status["config"] == other
+    run.save_tensors("checkpoint", {"a": torch.ones(1)})  # an epoch: worth keeping
+    with pytest.raises(OcckdError, match="lr: 0.2 -> 0.1"):
+        Run.open(run.folder, CONFIG)
+
+
+def test_runs_of_another_format_are_refused_and_never_a_twin(tmp_path, monkeypatch):
+    monkeypatch.setenv("OCCKD_OUTPUTS", str(tmp_path))
+    config = {**CONFIG, "seed": 0}
+    old = Run.open(tmp_path / "a" / "b" / "seed0" / "teacher", config)
+    old.finish()
+    text = (old.folder / "status.json").read_text()
+    (old.folder / "status.json").write_text(text.replace(f'"format": {FORMAT}', '"format": 1'))
+    for look_at in (lambda: old.done, lambda: old.fingerprint, lambda: Run.open(old.folder, config)):
+        with pytest.raises(OcckdError, match=r"another version of the library \(format 1, now 2\)"):
+            look_at()
+    new = Run.open(tmp_path / "c" / "b" / "seed0" / "teacher", config)
+    assert not new.folder.is_symlink() and new.status["state"] == "new"
+
+
+def test_seconds_of_a_run(run):
+    assert run.seconds == 0
+    run.start()
+    run.add_seconds(50)
+    run.finish()
+    assert 50 <= run.status["wall_seconds"] < 60

@@ -7,7 +7,8 @@
     <outputs>/cache/<data set>-unusable.txt                        what kept it from ending
 
 The hash covers name, size and time of every source file: a changed source is decoded anew. A
-decoding that was killed, or that met unusable images, goes on with what it has.
+decoding that was killed, or that met unusable images, goes on with what it has. Which faces are
+copies of each other (see ``copies``) is found once, too, and kept in the table.
 """
 
 from __future__ import annotations
@@ -28,13 +29,15 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from occkd_lib.data.copies import SIDE, THRESHOLD, groups_of_copies
 from occkd_lib.data.decode import decode_all
-from occkd_lib.data.faceset import ImageRows
+from occkd_lib.data.listing import check_names
 from occkd_lib.errors import OcckdError
-from occkd_lib.project import locked, outputs_root, write_atomically
+from occkd_lib.project import locked, one_line, outputs_root, write_atomically
 from occkd_lib.runs import fingerprint
 
-FORMAT = 1  # of the two files; a new number leaves the old ones unread
+FORMAT = (2, SIDE, THRESHOLD)  # of the two files; another leaves the old ones unread
+CHUNK = 256  # images that are read at a time
 KEY = 32  # characters that tell one image of an unfinished decoding from another
 
 
@@ -63,10 +66,12 @@ def decoded(
     """Images (N x C x H x W, uint8) and table of the data set that lies in ``files``.
 
     ``start()`` is called only when nothing is cached for these files and this ``choice`` of their
-    images (JSON-able). The table comes back with a column ``group``: see ``find_duplicates``.
+    images (JSON-able). The table comes back with the columns of ``groups_of_copies``.
     ``cache=False`` decodes into memory and writes nothing. One process decodes at a time.
     Raises OcckdError when images are unusable (after all others are decoded) or the disk is full.
     """
+    files = list(files)
+    check_names(files)
     if not cache:
         return _in_memory(name, start())
     key = source_key(files, choice)
@@ -83,8 +88,8 @@ def decoded(
         except FileNotFoundError:
             pass
         except damage as error:
-            reason = " ".join(str(error).split())
-            print(f"{pixels} is damaged ({reason}): decoding {name} again", file=sys.stderr)
+            why = f"{pixels} is damaged ({one_line(error)})"
+            print(f"{why}: decoding {name} again", file=sys.stderr)
         _make(name, key, start(), pixels, rows)
     return _open(pixels, rows)
 
@@ -126,15 +131,21 @@ def _write(images: np.ndarray, path: Path) -> None:
 
 
 def source_key(files: Iterable[Path], choice: Sequence[object] = ()) -> str:
-    """Hash of folder name, name, size (bytes) and modification time (ns) of every file.
+    """Hash of path (from what all have in common), size and modification time of every file.
 
-    ``choice``: what else decides which images are decoded.
+    ``choice``: what else decides which images are decoded. Raises OcckdError for a file that
+    cannot be looked at.
     """
+    paths = [str(file) for file in files]
+    base = os.path.commonpath([os.path.dirname(path) for path in paths]) if paths else ""
     facts = []
-    for file in files:
-        known = file.stat()
-        facts.append((file.parent.name, file.name, known.st_size, known.st_mtime_ns))
-    return fingerprint([FORMAT, sorted(facts), *choice])
+    for path in sorted(paths):
+        try:
+            known = os.stat(path)
+        except OSError as error:
+            raise OcckdError(f"{path} cannot be read ({error}): replace or remove it") from None
+        facts.append((path[len(base) :], known.st_size, known.st_mtime_ns))
+    return fingerprint([FORMAT, facts, *choice])
 
 
 @contextmanager
@@ -159,7 +170,13 @@ def _in_memory(name: str, work: Decoding) -> tuple[Tensor, pd.DataFrame]:
                 images[row] = image
     if bad:
         raise _unusable(name, bad, len(images))
-    return torch.from_numpy(images), work.table.assign(group=find_duplicates(images))
+    groups = groups_of_copies(_chunks(images, range(len(images))))
+    return torch.from_numpy(images), work.table.assign(**groups)
+
+
+def _chunks(images: np.ndarray, rows: Sequence[int]) -> Iterator[np.ndarray]:
+    """The images at ``rows``, in that order, CHUNK at a time."""
+    return (images[list(rows[i : i + CHUNK])] for i in range(0, len(rows), CHUNK))
 
 
 def _make(name: str, key: str, work: Decoding, pixels: Path, rows: Path) -> None:
@@ -181,17 +198,15 @@ def _make(name: str, key: str, work: Decoding, pixels: Path, rows: Path) -> None
     header = _header((n, *work.shape))
     stored = np.memmap(part, np.uint8, "r", len(header), (len(held), *work.shape))
     place = {key: row for row, key in enumerate(held)}
-
-    def in_order() -> Iterator[np.ndarray]:
-        return (stored[place[key]] for key in wanted)
+    order = [place[key] for key in wanted]
 
     def write(aside: Path) -> None:
         with open(aside, "wb") as file:
             file.write(header)
-            for image in in_order():
-                file.write(image.data)
+            for chunk in _chunks(stored, order):
+                file.write(chunk.data)
 
-    table = work.table.assign(group=find_duplicates(in_order()))
+    table = work.table.assign(**groups_of_copies(_chunks(stored, order)))
     write_atomically(rows, lambda aside: table.to_parquet(aside))
     if held == wanted:
         os.replace(part, pixels)
@@ -251,22 +266,3 @@ def _unusable(name: str, bad: list[str], n: int, listed: Path | None = None) -> 
         f"{name}: {len(bad):,} of {n:,} images cannot be used: {shown}{where}. "
         "Replace them, or remove them and their labels, and run again"
     )
-
-
-def find_duplicates(images: Iterable[np.ndarray] | Tensor | ImageRows) -> np.ndarray:
-    """Groups of identical images: N int64, -1 for an image that is like no other.
-
-    images: N x ..., uint8 (also memory-mapped; one image at a time is read). Groups are numbered
-    0, 1, ... in the order of their first member.
-    """
-    digests = [hashlib.sha256(np.ascontiguousarray(image).data).digest() for image in images]
-    codes = pd.factorize(np.array(digests, dtype=object))[0]
-    repeated = np.bincount(codes, minlength=1) > 1
-    number = np.where(repeated, np.cumsum(repeated) - 1, -1)
-    return number[codes].astype(np.int64)
-
-
-def repeats_of_train(groups: np.ndarray, splits: np.ndarray) -> np.ndarray:
-    """N bool: val and test images whose pixels also occur in train (see ``find_duplicates``)."""
-    train = splits == "train"
-    return ~train & (groups >= 0) & np.isin(groups, groups[train])

@@ -11,14 +11,16 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 from rich.console import Console
 from rich.progress import Progress
 
 from occkd_lib.errors import OcckdError
+from occkd_lib.project import one_line
 
 CHUNK = 64  # images a thread decodes at a time
 WORKERS = min(16, os.cpu_count() or 1)
+MOST_PIXELS = 80_000_000  # of an image: 240 MB once decoded; Pillow itself warns at 89 million
 
 
 def decode_all(
@@ -53,15 +55,20 @@ def decode_all(
             yield done
 
 
-def open_image(read: Callable[[], bytes], where: object) -> Image.Image:
-    """The image ``read()`` gives, decoded; OcckdError that names ``where`` for a damaged one."""
+def open_image(read: Callable[[], bytes], where: object, upright: bool = False) -> Image.Image:
+    """The image ``read()`` gives, decoded; upright: turned as its EXIF orientation says.
+
+    Raises OcckdError that names ``where`` for a damaged image, or one that would fill the memory.
+    """
     try:
-        with Image.open(io.BytesIO(read())) as image:
+        with Image.open(io.BytesIO(read())) as opened:
+            image: Image.Image = opened
+            if image.width * image.height > MOST_PIXELS:
+                raise ValueError(f"{image.width}x{image.height} pixels are too many: shrink it")
             image.load()
+            return ImageOps.exif_transpose(image) if upright else image
     except Exception as error:  # Pillow's decoders raise nearly anything on damaged bytes
-        reason = " ".join(str(error).split())
-        raise OcckdError(f"{where} is not a readable image ({reason})") from None
-    return image
+        raise OcckdError(f"{where} is not a readable image ({one_line(error)})") from None
 
 
 def decode_image(
@@ -78,10 +85,28 @@ def decode_image(
     if size is not None and image.size != size:
         found, wanted = ("x".join(map(str, s)) for s in (image.size, size))
         raise OcckdError(f"{where} has {found} pixels, expected {wanted}")
-    return planes(image)
+    return channels_first(image)
 
 
-def planes(image: Image.Image) -> np.ndarray:
+def halves_resized(image: Image.Image, size: int) -> Image.Image:
+    """The image (RGB or L) as size x size pixels, its upper and lower half each by itself.
+
+    Occlusion is on native pixels: interpolation across the cut would let hidden rows be seen.
+    Here native rows r < H/2 make stored rows r < size/2 and the others the others, so hiding a
+    half of what is stored is hiding it of the native face. H >= 2.
+    """
+    if image.size == (size, size):
+        return image
+    width, height = image.size
+    cut, middle = (height + 1) // 2, (size + 1) // 2
+    whole = Image.new(image.mode, (size, size))
+    for top, bottom, start, end in ((0, cut, 0, middle), (cut, height, middle, size)):
+        half = image.crop((0, top, width, bottom))  # resize(box=...) would look beyond the box
+        whole.paste(half.resize((size, end - start), Image.Resampling.BILINEAR), (0, start))
+    return whole
+
+
+def channels_first(image: Image.Image) -> np.ndarray:
     """Pillow's H x W (x C) as C x H x W uint8."""
     pixels = np.asarray(image)
     return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))

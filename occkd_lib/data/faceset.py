@@ -11,11 +11,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-EXPRESSIONS = (
-    "neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt",
-)  # fmt: skip
-GENDERS = ("male", "female")
 SPLITS = ("train", "val", "test")
+ROWS = ("targets", "ids", "splits", "duplicate_of_train", "near_copy_of_train")  # N each
 
 
 class ImageRows:
@@ -62,10 +59,14 @@ class FaceSet:
     """Faces in memory (or memory-mapped), with everything a stage needs to know of them.
 
     images: N x C x H x W, uint8 (C = 1 or 3, RGB); ``ImageRows`` in a part of another FaceSet.
-    targets: N; int64 class index (expression, gender) or float32 years (age).
+    targets: N; int64 class index, or float32 of a number (years); classes: () for a number.
     ids: N file names (or other stable names). splits: N of "train", "val", "test".
     duplicate_of_train: N bool; True where a val/test image also occurs, pixel for pixel, in train.
-    soft_targets: N x K float32 for FER+'s soft label rules, else None.
+    near_copy_of_train: N bool; the same, and copies encoded or cut anew (see ``copies``), too.
+    label_rule: how labels were made, for display. soft_targets: N x K float32 of soft labels.
+    loss: name of the task loss that these labels need, None: the task's own. sample_labels: a
+    label is drawn from soft_targets every epoch. vocabulary: name of the classes. published:
+    how many faces the authors report (train, val, test; or train with val, test), () unknown.
     table: further columns per face (ethnicity, votes ...), N rows.
     """
 
@@ -76,14 +77,23 @@ class FaceSet:
     targets: Tensor
     ids: np.ndarray
     splits: np.ndarray
-    duplicate_of_train: np.ndarray
+    duplicate_of_train: np.ndarray = None  # type: ignore[assignment]
+    near_copy_of_train: np.ndarray = None  # type: ignore[assignment]
     label_rule: str | None = None
     soft_targets: Tensor | None = None
+    loss: str | None = None
+    sample_labels: bool = False
+    vocabulary: str = "own"
+    published: tuple[int, ...] = ()
     table: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def __post_init__(self) -> None:
         n = len(self.images)
-        for name in ("targets", "ids", "splits", "duplicate_of_train"):
+        if self.duplicate_of_train is None:  # a reader that has not looked for any
+            object.__setattr__(self, "duplicate_of_train", np.zeros(n, dtype=bool))
+        if self.near_copy_of_train is None:
+            object.__setattr__(self, "near_copy_of_train", self.duplicate_of_train)
+        for name in ROWS:
             if len(getattr(self, name)) != n:
                 raise ValueError(f"{name} has {len(getattr(self, name))} rows, images has {n}")
         if self.images.dtype != torch.uint8 or self.images.ndim != 4:
@@ -122,11 +132,9 @@ class FaceSet:
             self,
             images=picked,
             targets=self.targets[rows],
-            ids=self.ids[index],
-            splits=self.splits[index],
-            duplicate_of_train=self.duplicate_of_train[index],
             soft_targets=soft,
-            table=self.table.iloc[index].reset_index(drop=True),
+            table=self.table.iloc[index].reset_index(drop=True) if len(self.table) else self.table,
+            **{name: getattr(self, name)[index] for name in ROWS[1:]},
         )
 
     def sample(self, count: int | None, seed: int = 0) -> FaceSet:

@@ -4,11 +4,28 @@ from __future__ import annotations
 
 import csv
 import zipfile
-import zlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from occkd_lib.errors import OcckdError
+from occkd_lib.project import one_line
+
+
+def homes(root: Path, *names: str) -> list[Path]:
+    """Folders below ``root`` with one of these names, in any case of letters, and ``root`` itself;
+    none where there is no ``root``."""
+    if not root.is_dir():
+        return []
+    called = (p for p in sorted(root.iterdir()) if p.name.lower() in names and p.is_dir())
+    return [*called, root]
+
+
+def files_in(folder: Path, ending: str) -> list[Path]:
+    """The files of a folder with this ending, in any case of letters, without hidden ones."""
+    if not folder.is_dir():
+        return []
+    files = (p for p in folder.iterdir() if p.name.lower().endswith(ending))
+    return sorted(p for p in files if not p.name.startswith("."))
 
 
 def csv_rows(file: Path | zipfile.Path) -> Iterator[tuple[int, list[str]]]:
@@ -18,8 +35,8 @@ def csv_rows(file: Path | zipfile.Path) -> Iterator[tuple[int, list[str]]]:
             for number, row in enumerate(csv.reader(handle), 1):
                 if row:
                     yield number, row
-    except (csv.Error, zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise OcckdError(f"{file} is damaged ({error}): get it again") from None
+    except Exception as error:  # damaged archives raise nearly anything
+        raise OcckdError(f"{file} is damaged ({one_line(error)}): get it again") from None
 
 
 def check_listed(
@@ -37,3 +54,12 @@ def check_listed(
             f"{folder}: {len(extra)} images have no row in {file}, the first is {extra[0]}: "
             "add the rows or remove the images"
         )
+
+
+def check_names(names: Iterable[object]) -> None:
+    """OcckdError for a file name that is not UTF-8: no table and no message could hold it."""
+    for name in map(str, names):
+        try:
+            name.encode()
+        except UnicodeEncodeError:
+            raise OcckdError(f"{name!a} is a file name that is not UTF-8: rename it") from None

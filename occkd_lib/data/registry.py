@@ -1,77 +1,114 @@
-"""Which data sets there are, where they are looked for, and ``load_faces``."""
+"""Which data sets there are, what a recipe says of one, and ``load_faces``."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
-from typing import cast, get_args
+from typing import Any, get_args
 
-from occkd_lib.config import LabelRule, Task
-from occkd_lib.data import affectnet, ferplus, rafdb, utkface
+from pydantic import ValidationError
+
+from occkd_lib.data.dataset import DataSet, DataSettings, data_root
 from occkd_lib.data.faceset import FaceSet
-from occkd_lib.data.synthetic import draw_faces
+from occkd_lib.data.readers import DATA_SETS
 from occkd_lib.errors import OcckdError
-from occkd_lib.project import project_root
+from occkd_lib.plugins import resolve
+from occkd_lib.project import outputs_root
+from occkd_lib.settings import first_error
 
-BUILT_IN_FACES = 3000
+
+def data_set(name: str) -> DataSet:
+    """The data set called ``name``, or the user's own at ``package.module:DATA_SET``."""
+    known = resolve("data set", name, DATA_SETS)
+    if not isinstance(known, DataSet):
+        raise OcckdError(f"data set {name!r} is no DataSet (see occkd_lib.data.DataSet)")
+    return known
 
 
-@dataclass(frozen=True)
-class DataSet:
-    """A data set that ``load_faces`` knows. ``find(root)``: where it lies, None if it does not.
+def parse_data(raw: Any) -> DataSettings:
+    """What a recipe says under ``data``, as the settings of the data set that it names.
 
-    outputs: of a network for it, where that is not the task's number.
+    raw: a mapping with ``name``; what is null is left out, so that a recipe can take back what it
+    would take over. Raises ValueError with one line for an unknown name or setting, or a wrong
+    value.
     """
+    if not isinstance(raw, Mapping) or not isinstance(raw.get("name"), str):
+        raise ValueError(f"write a mapping with a name, one of {', '.join(DATA_SETS)}")
+    name = raw["name"]
+    try:
+        settings = data_set(name).settings
+        return settings.model_validate({k: v for k, v in raw.items() if v is not None})
+    except OcckdError as error:
+        raise ValueError(str(error)) from None
+    except ValidationError as error:
+        raise ValueError(f"data set {name!r}: {explained(error, settings)}") from None
 
-    title: str
-    tasks: tuple[str, ...]
-    find: Callable[[Path], Path | None] | None = None
-    source: str = ""
-    layout: str = ""
-    outputs: int | None = None
+
+def settings_of(name: str, **options: Any) -> DataSettings:
+    """``parse_data`` for whoever is not a recipe: OcckdError instead of ValueError."""
+    try:
+        return parse_data({"name": name, **options})
+    except ValueError as error:
+        raise OcckdError(str(error)) from None
 
 
-DATA_SETS = {
-    "synthetic": DataSet("built-in drawn faces", get_args(Task)),
-    "ferplus": DataSet(
-        "FER+",
-        ("expression",),
-        ferplus.find,
-        "images (fer2013.csv) from the Kaggle contest 'Challenges in Representation Learning: "
-        "Facial Expression Recognition', votes and generate_training_data.py from "
-        "https://github.com/microsoft/FERPlus",
-        "ferplus/FER2013Train/, FER2013Valid/, FER2013Test/, each with ferNNNNNNN.png and "
-        "label.csv; or these in ferplus/ferplus.zip; or, with other votes, ferplus/fer2013.csv "
-        "and ferplus/fer2013new.csv",
-    ),
-    "utkface": DataSet(
-        "UTKFace, aligned and cropped",
-        ("gender", "age"),
-        utkface.find,
-        "https://susanqq.github.io/UTKFace/ (non-commercial research only)",
-        "utkface/UTKFace.tar.gz (or .tar, .tar.xz), or "
-        "utkface/UTKFace/[age]_[gender]_[race]_[date].jpg.chip.jpg",
-    ),
-    "affectnet": DataSet(
-        "AffectNet, manually annotated",
-        ("expression",),
-        affectnet.find,
-        "it from http://mohammadmahoor.com/affectnet/ (heads of laboratories apply; research only)",
-        "affectnet/training.csv and validation.csv beside affectnet/Manually_Annotated_Images/; "
-        "or affectnet/train_set/ and val_set/, each with images/N.jpg and annotations/N_exp.npy",
-    ),
-    "rafdb": DataSet(
-        "RAF-DB, aligned, single labels",
-        ("expression",),
-        rafdb.find,
-        "it from http://www.whdeng.cn/RAF/model1.html (apply; non-commercial research only)",
-        "rafdb/EmoLabel/list_patition_label.txt and rafdb/Image/aligned/train_NNNNN_aligned.jpg, "
-        "test_NNNN_aligned.jpg",
-        outputs=len(rafdb.CLASSES),
-    ),
-}
+def explained(error: ValidationError, settings: type[DataSettings]) -> str:
+    """The first error, with the choices that there are."""
+    first = error.errors()[0]
+    field = settings.model_fields.get(str(first["loc"][0])) if first["loc"] else None
+    if first["type"] == "missing" and field:
+        choices = ", ".join(map(repr, get_args(field.annotation)))
+        return f"{first['loc'][0]} must be given" + (f": one of {choices}" if choices else "")
+    if first["type"] == "extra_forbidden":
+        names = ", ".join(settings.model_fields)
+        return f"{first_error(error, settings.model_fields)}; it takes {names}"
+    return first_error(error)
+
+
+def locate(settings: DataSettings, root: str | Path | None = None) -> Path:
+    """Where a data set lies; OcckdError with the way to get it when it is not there."""
+    known, folder = data_set(settings.name), data_root(root)
+    path = known.find(folder, settings) if known.find else folder
+    if path is None:
+        raise OcckdError(
+            f"{known.title} is missing: nothing usable in {folder} (--data, $OCCKD_DATA or "
+            f"./data). Get {known.source}. Expected there: {known.layout}"
+        )
+    return path
+
+
+def load(
+    settings: DataSettings, task: str, *, root: str | Path | None = None, cache: bool = True
+) -> FaceSet:
+    """The faces that ``settings`` choose (see ``parse_data``), for one task.
+
+    root: folder of the data sets (see ``data_root``). cache: keep the decoded (or drawn) images
+    under the outputs folder and memory-map them.
+    Raises OcckdError for a task that is not offered, and for data that are missing (with where to
+    get them and the layout expected) or damaged (with file and row).
+    """
+    known = data_set(settings.name)
+    if task not in known.tasks:
+        raise OcckdError(f"{known.name} has no task {task!r}: choose {' or '.join(known.tasks)}")
+    try:
+        faces = known.load(locate(settings, root), settings, task, cache)
+    except (OcckdError, OSError) as error:  # a file name may hold a line break
+        raise OcckdError(" ".join(str(error).split())) from None
+    return replace(faces, name=known.name, published=known.published(settings))
+
+
+def load_once(settings: DataSettings, task: str) -> FaceSet:
+    """``load``, kept in this process; anew when $OCCKD_DATA leads elsewhere or its files change."""
+    path = locate(settings).resolve()
+    changed = path.stat().st_mtime_ns if path.exists() else 0
+    return _loaded(settings, task, path, changed, outputs_root())
+
+
+@lru_cache(maxsize=8)
+def _loaded(settings: DataSettings, task: str, *where: object) -> FaceSet:
+    return load(settings, task)
 
 
 def load_faces(
@@ -83,70 +120,15 @@ def load_faces(
     split_seed: int = 0,
     faces: int | None = None,
     cache: bool = True,
+    **options: Any,
 ) -> FaceSet:
     """The faces of one data set for one task; ``.split("train" | "val" | "test")`` parts them.
 
-    name: "synthetic" (built in), "ferplus", "utkface", "affectnet" or "rafdb". task: "expression",
-    "gender", "age". labels: FER+'s label rule, which must be chosen; None elsewhere. root: folder
-    of the data sets (see ``data_root``). split_seed: seed of UTKFace's split, of RAF-DB's
-    validation faces, of AffectNet's choice of training faces and of the built-in faces; FER+'s
-    split is official. faces: how many built-in faces (3000). cache: keep the decoded (or
-    drawn) images under the outputs folder and memory-map them.
-    Raises OcckdError for a name, task or rule that is not offered, and for data that are missing
-    (with where to get them and the layout expected) or damaged (with file and row).
+    name: a key of DATA_SETS, or ``package.module:DATA_SET``. task: "expression", "gender", "age" or
+    "category". labels: FER+'s label rule, which must be chosen. split_seed: of whatever the book
+    chooses itself (splits; AffectNet's training faces; the built-in faces). faces: how many
+    built-in faces. options: further settings of the data set. root, cache and errors: see ``load``;
+    OcckdError, too, for a setting that the data set does not have.
     """
-    known = data_set(name)
-    if task not in known.tasks:
-        raise OcckdError(f"{name} has no task {task!r}: choose {_choices(known.tasks)}")
-    if faces is not None and name != "synthetic":
-        raise OcckdError(f"{name} has the faces it has: 'faces' is for synthetic only")
-    if name == "ferplus":
-        if labels not in ferplus.LABEL_RULES:
-            wrong = "needs a label rule" if labels is None else f"has no label rule {labels!r}"
-            raise OcckdError(f"ferplus {wrong}: choose labels={_choices(ferplus.LABEL_RULES)}")
-    elif labels is not None:
-        raise OcckdError(f"{name} takes no label rule: leave out labels={labels!r}")
-    if name == "synthetic":
-        count = BUILT_IN_FACES if faces is None else faces
-        return draw_faces(count, task=task, seed=split_seed, cache=cache)
-    path = locate(name, root)
-    if name == "ferplus":
-        return ferplus.load(path, labels=cast(LabelRule, labels), cache=cache)
-    if name == "utkface":
-        return utkface.load(path, task=task, split_seed=split_seed, cache=cache)
-    read = affectnet.load if name == "affectnet" else rafdb.load
-    return read(path, split_seed=split_seed, cache=cache)
-
-
-def data_set(name: str) -> DataSet:
-    """The data set called ``name``, or an error that lists the names there are."""
-    if name not in DATA_SETS:
-        raise OcckdError(f"no data set {name!r}: choose {_choices(DATA_SETS)}")
-    return DATA_SETS[name]
-
-
-def data_root(explicit: str | Path | None = None) -> Path:
-    """Where data sets are looked for: ``explicit``, else $OCCKD_DATA, else ./data.
-
-    A relative path counts from the current folder or, if it is not there, from the project.
-    """
-    chosen = Path(explicit or os.environ.get("OCCKD_DATA") or "data").expanduser()
-    here, project = Path.cwd() / chosen, project_root() / chosen
-    return project if not here.exists() and project.exists() else here
-
-
-def locate(name: str, root: str | Path | None = None) -> Path:
-    """Where a data set lies; OcckdError with the way to get it when it is not there."""
-    known, folder = data_set(name), data_root(root)
-    path = known.find(folder) if known.find else None
-    if path is None:
-        raise OcckdError(
-            f"{known.title} is missing: nothing usable in {folder} (--data, $OCCKD_DATA or "
-            f"./data). Get {known.source}. Expected there: {known.layout}"
-        )
-    return path
-
-
-def _choices(names: object) -> str:
-    *most, last = (repr(name) for name in names)  # type: ignore[attr-defined]
-    return f"{', '.join(most)} or {last}" if most else last
+    chosen = {"labels": labels, "split_seed": split_seed or None, "faces": faces, **options}
+    return load(settings_of(name, **chosen), task, root=root, cache=cache)

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from occkd_lib.data.faceset import SPLITS
+
 
 def shuffled(names: Sequence[str] | np.ndarray, seed: int) -> np.ndarray:
     """Positions of the N names, ordered by a hash of seed and name; N int64."""
@@ -31,6 +33,20 @@ def units_of(groups: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     units, _ = pd.factorize(np.where(groups >= 0, groups, n + np.arange(n)))
     _, first, sizes = np.unique(units, return_index=True, return_counts=True)
     return units, first, sizes
+
+
+def three_ways(names: np.ndarray, groups: np.ndarray, seed: int) -> np.ndarray:
+    """A 60/20/20 split: N of "train", "val", "test"; members of a group (-1 = alone) stay together.
+
+    Groups are ordered by a hash of seed and first name. Sizes are exact to within one group.
+    """
+    n = len(names)
+    units, first, sizes = units_of(groups)
+    order = shuffled(names[first], seed)
+    before = np.empty(len(first))
+    before[order] = np.cumsum(sizes[order]) - sizes[order]
+    part = np.searchsorted([0.6 * n, 0.8 * n], before, side="right")
+    return np.array(SPLITS)[part[units]]
 
 
 def hold_out(

@@ -1,4 +1,4 @@
-"""What is in a data set: counts, duplicates, contradictory labels, names left out.
+"""What is in a data set: counts, copies, contradictory labels, names left out.
 
 ``prepare``, ``verify`` and ``describe`` are the three commands of ``occkd data``.
 """
@@ -8,50 +8,50 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from occkd_lib.data.cache import find_duplicates, repeats_of_train
+from occkd_lib.data.copies import (
+    THRESHOLD,
+    find_duplicates,
+    groups_of_copies,
+    in_chunks,
+    repeats_of_train,
+    together,
+)
+from occkd_lib.data.dataset import data_root
 from occkd_lib.data.faceset import SPLITS, FaceSet
-from occkd_lib.data.ferplus import LABEL_RULES
-from occkd_lib.data.registry import DATA_SETS, data_root, data_set, load_faces, locate
+from occkd_lib.data.readers import DATA_SETS
+from occkd_lib.data.registry import data_set, load, locate, settings_of
 from occkd_lib.errors import OcckdError
+from occkd_lib.tasks import task_of
 
-__all__ = ["Report", "check", "describe", "find_duplicates", "prepare", "verify"]
-
-# M.-I. Georgescu et al. (FER+: label.csv; AffectNet: the lists, since the release with an
-# annotation file an image has 3,999 test faces); their 23,689 of UTKFace cannot be reproduced.
-# RAF-DB is published as train and test; our val is held out of its train
-PUBLISHED = {
-    ("ferplus", "majority"): (25045, 3191, 3137),
-    ("affectnet", ""): (88021, 0, 4000),
-    ("rafdb", ""): (12271, 3068),
-}
+KINDS = {"identical": "identical pixels", "near": f"near copies (correlation above {THRESHOLD})"}
 
 
 @dataclass(frozen=True)
 class Report:
     """What ``check`` found in a FaceSet.
 
-    counts: faces per class (ten-year bands for age; rows) and split (columns).
-    groups: one row a group of pixel-identical faces: ``faces``, ``splits`` and ``targets`` count
-    its members, the splits it spans and the different targets it has.
-    in_train: val and test faces that also occur in the published train images; in_kept_train:
-    those that occur in this very train split, which a label rule may have made smaller.
-    malformed, repeated: names left out because they say too little, or labelled more than once.
+    counts: faces per class (ten-year bands for age; rows) and split (columns). copies: "identical"
+    and "near" (which has the identical ones, too) -> one row a group: ``faces``, ``splits`` and
+    ``targets`` count its members, the splits it spans and the different targets it has.
+    in_train[kind][split]: val or test faces that also occur in the published train images;
+    in_kept_train: those in this very train split, which a label rule may have made smaller.
     """
 
-    name: str
-    task: str
-    label_rule: str | None
+    faces: FaceSet
     counts: pd.DataFrame
-    groups: pd.DataFrame
-    in_train: dict[str, int]
-    in_kept_train: dict[str, int]
-    malformed: tuple[str, ...]
-    repeated: tuple[str, ...]
-    fingerprint: str
+    copies: dict[str, pd.DataFrame]
+    in_train: dict[str, dict[str, int]]
+    in_kept_train: dict[str, dict[str, int]]
+
+    @property
+    def groups(self) -> pd.DataFrame:
+        """Groups of identical faces."""
+        return self.copies["identical"]
 
     @property
     def contradictory(self) -> int:
@@ -65,93 +65,103 @@ class Report:
 
     def lines(self) -> list[str]:
         """The report, to be printed."""
-        rule = f", labels by {self.label_rule}" if self.label_rule else ""
-        lines = [f"{self.name}, {self.task}{rule}: {sum(self.sizes):,} faces"]
+        faces, table = self.faces, self.faces.table
+        rule = f", labels by {faces.label_rule}" if faces.label_rule else ""
+        lines = [f"{faces.name}, {faces.task}{rule}: {sum(self.sizes):,} faces"]
         for split, size in zip(SPLITS, self.sizes, strict=True):
             if not size:
                 lines.append(f"  {split} 0: this data set has no such split")
                 continue
             counts = ", ".join(f"{label} {n}" for label, n in self.counts[split].items())
             lines.append(f"  {split} {size:,}: {counts}")
-        published = PUBLISHED.get((self.name, self.label_rule or ""))
-        if published:
+        if faces.published:
             train, val, test = self.sizes
-            sizes = self.sizes if len(published) == 3 else (train + val, test)
-            verdict = "the same" if published == sizes else "NOT the same"
+            sizes = self.sizes if len(faces.published) == 3 else (train + val, test)
+            verdict = "the same" if faces.published == sizes else "NOT the same"
             note = "" if sizes == self.sizes else " (train with val / test)"
-            lines.append(f"  published: {' / '.join(f'{n:,}' for n in published)}{note}: {verdict}")
-        between = self.groups["splits"] > 1
-        lines += [
-            f"  identical pixels: {self.groups['faces'].sum():,} faces in {len(self.groups):,} "
-            f"groups, {between.sum():,} of them across splits",
-            *(
-                f"  {split} faces also among the published train images: {self.in_train[split]:,}; "
-                f"in train as used here: {self.in_kept_train[split]:,}"
-                for split in ("val", "test")
-            ),
-            f"  identical pixels, different label: {self.contradictory:,} groups",
-        ]
-        for what, names in (("malformed", self.malformed), ("labelled twice", self.repeated)):
+            shown = " / ".join(f"{n:,}" for n in faces.published)
+            lines.append(f"  published: {shown}{note}: {verdict}")
+        for kind, title in KINDS.items():
+            groups = self.copies[kind]
+            lines += [
+                f"  {title}: {groups['faces'].sum():,} faces in {len(groups):,} groups, "
+                f"{(groups['splits'] > 1).sum():,} of them across splits, "
+                f"{(groups['targets'] > 1).sum():,} with different labels",
+                *(
+                    f"    {split} faces also among the published train images: {n:,}; in train as "
+                    f"used here: {self.in_kept_train[kind][split]:,}"
+                    for split, n in self.in_train[kind].items()
+                ),
+            ]
+        for what, key in (("malformed", "malformed"), ("labelled twice", "repeated")):
+            names = table.attrs.get(key, ())
             if names:
                 shown = ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")
                 lines.append(f"  names {what}: {len(names):,} ({shown})")
-        return [*lines, f"  fingerprint: {self.fingerprint}"]
+        return [*lines, f"  fingerprint: {faces.fingerprint()}"]
 
 
 def check(faces: FaceSet) -> Report:
-    """Count, and compare every face with every other, pixel by pixel (by a hash)."""
-    targets = faces.targets.numpy()
-    if faces.classes:
-        label = pd.Categorical(np.array(faces.classes)[targets], list(faces.classes))
-    else:
-        low = targets.astype(int) // 10 * 10
-        bands = range(0, int(low.max(initial=0)) + 1, 10)
-        label = pd.Categorical([f"{n}-{n + 9}" for n in low], [f"{n}-{n + 9}" for n in bands])
+    """Count, and compare every face with every other: by pixels, and by brightness in the small."""
+    group, names = task_of(faces.task).groups(faces.targets, faces.classes)
+    names = names if faces.classes else names[: group.max(initial=0) + 1]
+    label = pd.Categorical.from_codes(group, names)
     split = pd.Categorical(faces.splits, list(SPLITS))
-    group = find_duplicates(faces.images)
-    repeats = repeats_of_train(group, faces.splits)
-    held_out = {split: faces.splits == split for split in ("val", "test")}
-    members = pd.DataFrame({"group": group, "splits": faces.splits, "targets": targets})
-    by_group = members[group >= 0].groupby("group")
-    groups = by_group.nunique().assign(faces=by_group.size())
+    identical = find_duplicates(faces.images)
+    known = faces.table if "near" in faces.table else groups_of_copies(in_chunks(faces.images))
+    kinds = {"identical": identical, "near": together(identical, known["near"].to_numpy())}
+    flags = {"identical": faces.duplicate_of_train, "near": faces.near_copy_of_train}
+    targets = faces.targets.numpy()
+    held_out = {name: faces.splits == name for name in ("val", "test")}
+
+    def by_split(flag: np.ndarray) -> dict[str, int]:
+        return {name: int(flag[here].sum()) for name, here in held_out.items()}
+
+    def by_group(groups: np.ndarray) -> pd.DataFrame:
+        rows = pd.DataFrame({"group": groups, "splits": faces.splits, "targets": targets})
+        members = rows[groups >= 0].groupby("group")
+        return members.nunique().assign(faces=members.size())
+
     return Report(
-        faces.name,
-        faces.task,
-        faces.label_rule,
+        faces,
         pd.crosstab(label, split, dropna=False),
-        groups,
-        {split: int(faces.duplicate_of_train[here].sum()) for split, here in held_out.items()},
-        {split: int(repeats[here].sum()) for split, here in held_out.items()},
-        tuple(faces.table.attrs.get("malformed", ())),
-        tuple(faces.table.attrs.get("repeated", ())),
-        faces.fingerprint(),
+        {kind: by_group(groups) for kind, groups in kinds.items()},
+        {kind: by_split(flag) for kind, flag in flags.items()},
+        {kind: by_split(repeats_of_train(g, faces.splits)) for kind, g in kinds.items()},
     )
 
 
-def prepare(name: str, *, root: str | Path | None = None) -> str:
+def prepare(
+    name: str, *, root: str | Path | None = None, task: str | None = None, **options: Any
+) -> str:
     """Decode a data set into the cache, if it is not there yet; a line to print."""
     known = data_set(name)
     if known.find is None:
-        return f"{name}: built in, nothing to prepare"
-    path = locate(name, root)
-    begun = time.monotonic()
-    rule = "majority" if name == "ferplus" else None
+        return f"{name}: {known.place}, nothing to prepare"
+    settings = settings_of(name, **{**known.options[0], **options})
+    path, begun = locate(settings, root), time.monotonic()
     parts = []
-    for task in known.tasks:
-        faces = load_faces(name, task=task, labels=rule, root=root)
+    for each in (task,) if task else known.tasks:
+        faces = load(settings, each, root=root)
         sizes = " / ".join(f"{np.sum(faces.splits == split):,}" for split in SPLITS)
-        parts.append(f"{task} {sizes}, fingerprint {faces.fingerprint()}")
+        parts.append(f"{each} {sizes}, fingerprint {faces.fingerprint()}")
     return f"{name}: {path} ready in {time.monotonic() - begun:.1f} s; {'; '.join(parts)}"
 
 
-def verify(name: str, *, root: str | Path | None = None, labels: str | None = None) -> list[str]:
-    """Lines to print: a report for every task and (unless ``labels`` names one) label rule."""
-    rules = LABEL_RULES if name == "ferplus" and labels is None else (labels,)
+def verify(
+    name: str, *, root: str | Path | None = None, task: str | None = None, **options: Any
+) -> list[str]:
+    """Lines to print: a report for every task (or one) and every label rule that there is.
+
+    options: settings of the data set, instead of all that it declares; None says nothing.
+    """
+    known = data_set(name)
+    given = {key: value for key, value in options.items() if value is not None}
     return [
         line
-        for task in data_set(name).tasks
-        for rule in rules
-        for line in check(load_faces(name, task=task, labels=rule, root=root)).lines()
+        for each in ((task,) if task else known.tasks)
+        for chosen in ((given,) if given else known.options)
+        for line in check(load(settings_of(name, **chosen), each, root=root)).lines()
     ]
 
 
@@ -160,8 +170,9 @@ def describe(root: str | Path | None = None) -> list[tuple[str, str, str]]:
     folder = data_root(root)
     rows = []
     for name, known in DATA_SETS.items():
+        where = known.place or f"missing in {folder}"
         try:
-            where = str(known.find(folder) or f"missing in {folder}") if known.find else "built in"
+            where = str((known.find and known.find(folder, None)) or where)
         except OcckdError as error:
             where = f"unusable: {error}"
         rows.append((name, ", ".join(known.tasks), where))

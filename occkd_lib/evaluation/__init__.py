@@ -1,21 +1,22 @@
-"""Metrics and tests of significance."""
+"""Metrics (of ``occkd_lib.tasks``) and tests of significance."""
 
-from occkd_lib.evaluation.metrics import (
-    METRICS,
-    accuracy,
-    mean_absolute_error,
-    per_class_recall,
-    weighted_accuracy,
-)
 from occkd_lib.evaluation.significance import (
     Bootstrap,
     Interval,
     McNemar,
+    counts_right,
     holm,
     interval,
     mcnemar_test,
     over_seeds,
     paired_bootstrap,
+)
+from occkd_lib.tasks.metrics import (
+    METRICS,
+    accuracy,
+    mean_absolute_error,
+    per_class_recall,
+    weighted_accuracy,
 )
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Interval",
     "McNemar",
     "accuracy",
+    "counts_right",
     "holm",
     "interval",
     "mcnemar_test",

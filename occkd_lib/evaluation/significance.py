@@ -6,14 +6,13 @@ about another seed or another training set. ``over_seeds`` asks what another see
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from occkd_lib.evaluation.metrics import METRICS, Values, as_numpy, checked
+from occkd_lib.tasks.metrics import Metric, Values, as_numpy, checked, correct, metric_of
 
-Metric = str | Callable[[Values, Values], float]
 CHUNK = 1 << 20  # resampled faces held at once
 
 
@@ -67,7 +66,7 @@ def paired_bootstrap(
     target: Values,
     prediction_a: Values,
     prediction_b: Values,
-    metric: Metric,
+    metric: Metric | str,
     *,
     draws: int = 10_000,
     seed: int = 0,
@@ -76,43 +75,48 @@ def paired_bootstrap(
     """Difference of two methods' metric, with a percentile bootstrap over the test faces.
 
     target: N. prediction_a, prediction_b: N, or a list of such (S x N), one per seed; the metric is
-    then averaged over seeds first, and all of them share each draw of faces. metric: a name in
-    METRICS, or that function. stratified: draw within each class; by default for weighted accuracy
-    only, where it keeps every class in every draw.
+    then averaged over seeds first, and all of them share each draw of faces. metric: a Metric, or
+    its name. stratified: draw within each class; by default for metrics by class (weighted
+    accuracy) only, where it keeps every class in every draw.
 
     p is twice the share of draws on the other side of zero (the level at which the interval would
     touch zero), at least 2 / (draws + 1). Raises ValueError for unequal shapes and for strata of
     years.
     """
-    name = metric_name(metric)
-    values = per_face(target, prediction_a, name) - per_face(target, prediction_b, name)
+    metric = metric_of(metric)
+    values = per_face(target, prediction_a, metric) - per_face(target, prediction_b, metric)
     groups = as_numpy(target)
-    sample = resample(values, groups, name, draws=draws, seed=seed, stratified=stratified)
+    sample = resample(values, groups, metric, draws=draws, seed=seed, stratified=stratified)
     sample[np.abs(sample) < 1e-12] = 0.0  # ties are ties, whatever the rounding
     tail = min((sample <= 0).sum(), (sample >= 0).sum())
     low, high = np.percentile(sample, (2.5, 97.5))
     p = min(1.0, 2 * (tail + 1) / (draws + 1))
-    return Bootstrap(statistic(values, groups, name), float(low), float(high), float(p))
+    return Bootstrap(statistic(values, groups, metric), float(low), float(high), float(p))
 
 
 def interval(
-    target: Values, prediction: Values, metric: Metric, *, draws: int = 10_000, seed: int = 0
+    target: Values,
+    prediction: Values,
+    metric: Metric | str,
+    *,
+    draws: int = 10_000,
+    seed: int = 0,
 ) -> Interval:
     """A metric with its 95 % interval over test faces; ``prediction`` is N, or S x N (seeds).
 
     Wilson's interval for the accuracy of one seed; else the percentile bootstrap of the mean over
-    seeds, stratified for weighted accuracy.
+    seeds, stratified for metrics by class.
     """
-    name = metric_name(metric)
-    values, groups = per_face(target, prediction, name), as_numpy(target)
-    if name == "accuracy" and len(by_seed(prediction)) == 1:
+    metric = metric_of(metric)
+    values, groups = per_face(target, prediction, metric), as_numpy(target)
+    if counts_right(metric) and len(by_seed(prediction)) == 1:
         from statsmodels.stats.proportion import proportion_confint
 
         low, high = proportion_confint(round(values.sum()), len(values), method="wilson")
     else:
-        sample = resample(values, groups, name, draws=draws, seed=seed)
+        sample = resample(values, groups, metric, draws=draws, seed=seed)
         low, high = np.percentile(sample, (2.5, 97.5))
-    return Interval(statistic(values, groups, name), float(low), float(high))
+    return Interval(statistic(values, groups, metric), float(low), float(high))
 
 
 def over_seeds(values: Sequence[float]) -> Interval:
@@ -141,12 +145,9 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
     return adjusted
 
 
-def metric_name(metric: Metric) -> str:
-    """The name of a metric given as a name or as a function of METRICS."""
-    name = metric if isinstance(metric, str) else metric.__name__
-    if name not in METRICS:
-        raise ValueError(f"unknown metric {name!r}; one of {', '.join(METRICS)}")
-    return name
+def counts_right(metric: Metric) -> bool:
+    """Is it a share of faces that are right? Then McNemar's test and Wilson's interval fit."""
+    return metric.per_face is correct and not metric.by_class
 
 
 def by_seed(prediction: Values) -> list[Values]:
@@ -155,20 +156,18 @@ def by_seed(prediction: Values) -> list[Values]:
     return list(prediction) if several else [prediction]
 
 
-def per_face(target: Values, prediction: Values, name: str) -> np.ndarray:
+def per_face(target: Values, prediction: Values, metric: Metric) -> np.ndarray:
     """What each face adds to the metric (1 if correct, or its error in years), averaged over seeds.
 
     Every metric here is linear in these values, which is what makes resampling cheap.
     """
     pairs = [checked(target, p) for p in by_seed(prediction)]
-    if name == "mean_absolute_error":
-        return np.mean([np.abs(p.astype(np.float64) - t) for t, p in pairs], axis=0)
-    return np.mean([t == p for t, p in pairs], axis=0)
+    return np.mean([metric.per_face(t, p) for t, p in pairs], axis=0)
 
 
-def statistic(values: np.ndarray, groups: np.ndarray, name: str) -> float:
+def statistic(values: np.ndarray, groups: np.ndarray, metric: Metric) -> float:
     """The metric from its per-face values: their mean, or the mean of their class means."""
-    if name != "weighted_accuracy":
+    if not metric.by_class:
         return float(values.mean())
     return float(np.mean([values[groups == g].mean() for g in np.unique(groups)]))
 
@@ -176,7 +175,7 @@ def statistic(values: np.ndarray, groups: np.ndarray, name: str) -> float:
 def resample(
     values: np.ndarray,
     groups: np.ndarray,
-    name: str,
+    metric: Metric,
     *,
     draws: int,
     seed: int,
@@ -190,16 +189,15 @@ def resample(
     """
     rng = np.random.default_rng(seed)
     n = len(values)
-    if name == "mean_absolute_error":
-        if stratified:
-            raise ValueError("stratified=True needs classes, not years")
+    if metric.per_face is not correct:
+        if stratified or metric.by_class:
+            raise ValueError("to draw class by class needs classes, not years")
         step = max(1, CHUNK // n)
         sizes = [min(step, draws - start) for start in range(0, draws, step)]
         return np.concatenate([values[rng.integers(n, size=(s, n))].mean(1) for s in sizes])
 
-    weighted = name == "weighted_accuracy"
-    by_class = weighted if stratified is None else stratified
-    if not (weighted or by_class):
+    by_class = metric.by_class if stratified is None else stratified
+    if not (metric.by_class or by_class):
         groups = np.zeros(n)  # then classes do not matter: fewer cells
     cells, counts = np.unique(np.stack([groups, values]), axis=1, return_counts=True)
     classes, row = np.unique(cells[0], return_inverse=True)
@@ -211,7 +209,7 @@ def resample(
             drawn[:, cell] = rng.multinomial(size, counts[cell] / size, size=draws)
     else:
         drawn = rng.multinomial(n, counts / n, size=draws)
-    if not weighted:
+    if not metric.by_class:
         return drawn @ cells[1] / n
     sizes_drawn = drawn @ member.T
     sums = (drawn * cells[1]) @ member.T

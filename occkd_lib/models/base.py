@@ -1,12 +1,22 @@
-"""What every network of the book has in common."""
+"""What every network of the book has in common, and the dictionary that the files of nets/ fill."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
+
+from occkd_lib.errors import OcckdError
+from occkd_lib.models.weights.pretrained import NO_SCALING, Pretrained, Reader, Tensors
+
+# torchvision's ImageNet statistics, times 255
+IMAGENET_MEAN = (0.485 * 255, 0.456 * 255, 0.406 * 255)
+IMAGENET_STD = (0.229 * 255, 0.224 * 255, 0.225 * 255)
+# of networks trained from scratch: pixels become -2..2
+CENTRE, SPREAD = (127.5,) * 3, (64.0,) * 3
 
 
 class Prediction(NamedTuple):
@@ -26,17 +36,54 @@ class InputSpec:
     std: tuple[float, ...]
 
 
-class FaceNet(nn.Module):
-    """Base of all networks. Subclasses set the first four attributes and define ``features``.
+def rgb_input(
+    size: int,
+    channels: int,
+    mean: tuple[float, ...],
+    std: tuple[float, ...] = NO_SCALING,
+    *,
+    smallest: int = 1,
+) -> InputSpec:
+    """Spec for RGB statistics ``mean`` and ``std``; one channel (grey) gets their averages.
 
-    init_record: where the initial weights came from; ``build_model`` fills it in.
+    Raises OcckdError when ``channels`` is not 1 or 3, or ``size`` is below ``smallest``.
     """
+    if channels not in (1, 3):
+        raise OcckdError(f"channels is {channels}: a network takes 1 (grey) or 3 (RGB)")
+    if size < smallest:
+        raise OcckdError(f"input_size is {size}: this network needs at least {smallest} pixels")
+    if channels == 1:
+        mean, std = (sum(mean) / 3,), (sum(std) / 3,)
+    return InputSpec(size=size, channels=channels, mean=mean, std=std)
+
+
+class FaceNet(nn.Module):
+    """Base of all networks. Subclasses set input_spec and embedding_dim, call ``add_head`` and
+    define ``features``; names of layers that a weights file may lack begin with ``fc``.
+
+    layouts: name of a tensor that only one public layout of weights has -> the reader of that
+    layout. constants: attributes (tuples) that a weights file may set besides values and
+    input_spec. init_record: where the initial weights came from; ``build_model`` fills it in.
+    """
+
+    layouts: ClassVar[Mapping[str, Reader]] = {}
+    constants: ClassVar[tuple[str, ...]] = ()
 
     name: str
     input_spec: InputSpec
     embedding_dim: int
     head: nn.Linear
+    dropout: nn.Module
     init_record: dict[str, Any]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.dropout = nn.Identity()
+
+    def add_head(self, outputs: int, dropout: float = 0.0) -> None:
+        """The last layer, and dropout before it; the embedding itself stays clean."""
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(self.embedding_dim, outputs)
 
     def features(self, x: Tensor) -> Tensor:
         """Normalised pixels B x C x H x W -> embedding B x D."""
@@ -44,11 +91,31 @@ class FaceNet(nn.Module):
 
     def forward(self, x: Tensor) -> Prediction:
         embedding = self.features(x)
-        return Prediction(embedding, self.head(self.before_head(embedding)))
+        return Prediction(embedding, self.head(self.dropout(embedding)))
 
-    def before_head(self, embedding: Tensor) -> Tensor:
-        """Hook for dropout between embedding and head; the embedding itself stays clean."""
-        return embedding
+    def read(self, tensors: Tensors) -> Pretrained | None:
+        """A state dict in this network's terms, None if it is none of the layouts it knows."""
+        if tensors.keys() == self.state_dict().keys():
+            return Pretrained(tensors, "saved by this book")
+        return read_layout(self.layouts, tensors)
+
+
+Net = TypeVar("Net", bound=FaceNet)
+NETWORKS: dict[str, type[FaceNet]] = {}  # what a recipe's ``network.name`` can be
+
+
+def network(kind: type[Net]) -> type[Net]:
+    """Decorator of a network in nets/: enters it under its name."""
+    NETWORKS[kind.name] = kind
+    return kind
+
+
+def read_layout(layouts: Mapping[str, Reader], tensors: Tensors) -> Pretrained | None:
+    """What the reader makes of ``tensors`` whose mark is among their names; None without one."""
+    for mark, reader in layouts.items():
+        if mark in tensors:
+            return reader(tensors)
+    return None
 
 
 def parameter_count(model: nn.Module) -> int:

@@ -12,10 +12,8 @@ from torch import Tensor
 from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
-from occkd_lib.models import build_model
 from occkd_lib.models.base import FaceNet, parameter_count
-
-BATCH = 2  # batch norm needs more than one value per channel, wherever a map is 1 x 1
+from occkd_lib.models.settings import BATCH, NetworkSettings
 
 
 @dataclass(frozen=True)
@@ -43,20 +41,12 @@ def training_flop(model: FaceNet) -> float:
     return flop(model, lambda output: output.sum().backward())
 
 
-def network_cost(
-    name: str,
-    outputs: int,
-    *,
-    input_size: int | None = None,
-    channels: int | None = None,
-    width: int | None = None,
-) -> Cost:
-    """Cost of ``build_model(name, outputs, ...)``; takes no memory for its values.
+def network_cost(network: NetworkSettings, outputs: int) -> Cost:
+    """Cost of ``network.build(outputs)``; takes no memory for its values.
 
-    Raises OcckdError for an unknown network or an option it does not take.
+    Raises OcckdError for a network of timm that there is not, or a user's that cannot be built.
     """
-    with torch.device("meta"):
-        model = build_model(name, outputs, input_size=input_size, channels=channels, width=width)
+    model = network.outline(outputs)
     return Cost(parameter_count(model), forward_flop(model), training_flop(model))
 
 

@@ -25,10 +25,19 @@ class Batch:
     soft_target: Tensor | None
     offset: Tensor | None
 
-    def inputs(self, visible: str, index: Tensor | None = None) -> Tensor:
-        """Normalised B x C x S x S; teacher and student see the same flip and shift."""
+    def inputs(
+        self, visible: str, index: Tensor | None = None, *, views: Views | None = None
+    ) -> Tensor:
+        """Normalised B x C x S x S; teacher and student see the same flip and shift.
+
+        index: other faces, with this batch's flips and shifts. views: of another network, whose
+        input may have another size; the shift is then as large a part of it.
+        """
         index = self.index if index is None else index
-        return self.views.inputs(visible, index, self.flipped, self.offset)
+        views, offset = views or self.views, self.offset
+        if offset is not None and views.spec.size != self.views.spec.size:
+            offset = (offset * (views.spec.size / self.views.spec.size)).round().long()
+        return views.inputs(visible, index, self.flipped, offset)
 
 
 class Batches:
@@ -45,7 +54,7 @@ class Batches:
         faces, device = views.faces, views.device
         self.targets = faces.targets.to(device)
         self.soft = None if faces.soft_targets is None else faces.soft_targets.to(device)
-        self.sample_labels = faces.rule == "probability"
+        self.sample_labels = faces.sample_labels
 
     def __len__(self) -> int:
         """Batches an epoch; a last batch of one face is left out (batch norm needs two)."""
@@ -63,7 +72,7 @@ class Batches:
             span = (-self.shift, self.shift + 1)
             offset = torch.randint(*span, (n, 2), generator=generator).to(device)
         targets, soft = self.targets, self.soft
-        if self.sample_labels and soft is not None:  # FER+ "probability": one label per draw
+        if self.sample_labels and soft is not None:  # one label per draw
             targets = torch.multinomial(soft.cpu(), 1, generator=generator)[:, 0].to(device)
             soft = None
         for step in range(len(self)):

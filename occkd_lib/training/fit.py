@@ -11,31 +11,31 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from occkd_lib.config import StageSettings
 from occkd_lib.errors import OcckdError
-from occkd_lib.models.base import FaceNet
+from occkd_lib.models import FaceNet
 from occkd_lib.runs import Run
 from occkd_lib.training.batches import Batches
 from occkd_lib.training.device import Compute
-from occkd_lib.training.objectives import Objective
+from occkd_lib.training.objective import Objective
+from occkd_lib.training.settings import FitSettings
 
 
-def make_optimizer(model: nn.Module, settings: StageSettings) -> torch.optim.Optimizer:
+def make_optimizer(
+    parameters: list[nn.Parameter], settings: FitSettings
+) -> torch.optim.Optimizer:
     """SGD, Adam or AdamW as the recipe says; AdamW spares biases and norms from decay."""
     lr, decay = settings.lr, settings.weight_decay
     if settings.optimizer == "sgd":
-        return torch.optim.SGD(
-            model.parameters(), lr=lr, momentum=settings.momentum, weight_decay=decay
-        )
+        return torch.optim.SGD(parameters, lr=lr, momentum=settings.momentum, weight_decay=decay)
     if settings.optimizer == "adam":
-        return torch.optim.Adam(model.parameters(), lr=lr, weight_decay=decay)
-    matrices = [p for p in model.parameters() if p.ndim > 1]
-    vectors = [p for p in model.parameters() if p.ndim <= 1]
+        return torch.optim.Adam(parameters, lr=lr, weight_decay=decay)
+    matrices = [p for p in parameters if p.ndim > 1]
+    vectors = [p for p in parameters if p.ndim <= 1]
     groups: list[dict[str, Any]] = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=lr, weight_decay=decay)
 
 
-def make_schedule(optimizer: torch.optim.Optimizer, settings: StageSettings, steps: int) -> Any:
+def make_schedule(optimizer: torch.optim.Optimizer, settings: FitSettings, steps: int) -> Any:
     """A plateau schedule (stepped once an epoch), a one-cycle one (once a batch), or None."""
     if settings.schedule == "plateau":
         return torch.optim.lr_scheduler.ReduceLROnPlateau(
@@ -54,10 +54,17 @@ def make_schedule(optimizer: torch.optim.Optimizer, settings: StageSettings, ste
 
 
 class Progress:
-    """What a checkpoint holds: network, best network, optimiser, schedule, history."""
+    """What a checkpoint holds: network, objective, best network, optimiser, schedule, history."""
 
-    def __init__(self, model: nn.Module, optimizer: torch.optim.Optimizer, schedule: Any) -> None:
-        self.model, self.optimizer, self.schedule = model, optimizer, schedule
+    def __init__(
+        self,
+        model: nn.Module,
+        objective: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        schedule: Any,
+    ) -> None:
+        self.model, self.objective = model, objective
+        self.optimizer, self.schedule = optimizer, schedule
         self.history: list[dict[str, float]] = []
         self.best_metric = -math.inf
         self.best_epoch = -1
@@ -72,6 +79,7 @@ class Progress:
     def save(self, run: Run) -> None:
         state = self.optimizer.state_dict()
         tensors = {f"model/{k}": v for k, v in self.model.state_dict().items()}
+        tensors |= {f"objective/{k}": v for k, v in self.objective.state_dict().items()}
         tensors |= {f"best/{k}": v for k, v in self.best.items()}
         for number, slots in state["state"].items():
             tensors |= {f"optimizer/{number}/{k}": v for k, v in slots.items() if v is not None}
@@ -81,6 +89,7 @@ class Progress:
             "best_epoch": self.best_epoch,
             "param_groups": state["param_groups"],
             "schedule": self.schedule.state_dict() if self.schedule else None,
+            "seconds": run.seconds,
         }
         run.save_tensors("checkpoint", tensors, facts)
 
@@ -90,11 +99,14 @@ class Progress:
         if loaded is None:
             return
         tensors, facts = loaded
-        parts: dict[str, dict[str, Tensor]] = {"model": {}, "best": {}, "optimizer": {}}
+        parts: dict[str, dict[str, Tensor]] = {
+            part: {} for part in ("model", "objective", "best", "optimizer")
+        }
         for key, value in tensors.items():
             part, name = key.split("/", 1)
             parts[part][name] = value
         self.model.load_state_dict(parts["model"])
+        self.objective.load_state_dict(parts["objective"])
         self.best = parts["best"]
         slots: dict[int, dict[str, Tensor]] = {}
         for key, value in parts["optimizer"].items():
@@ -105,13 +117,14 @@ class Progress:
             self.schedule.load_state_dict(facts["schedule"])
         self.history = facts["history"]
         self.best_metric, self.best_epoch = facts["best_metric"], facts["best_epoch"]
+        run.add_seconds(facts["seconds"])
 
 
 def fit(
     model: FaceNet,
     batches: Batches,
     objective: Objective,
-    settings: StageSettings,
+    settings: FitSettings,
     run: Run,
     *,
     validate: Callable[[FaceNet], float],
@@ -119,7 +132,7 @@ def fit(
     seed: int,
     say: Callable[[str], None] = print,
 ) -> dict[str, Any]:
-    """Train ``model`` in place and leave it with the selected weights.
+    """Train ``model`` (and what ``objective`` has to learn) in place; leave the selected weights.
 
     validate: metric on the validation split, higher is better; it chooses the epoch
     (settings.select == "best") and drives the plateau schedule. Where there is no such split it is
@@ -129,9 +142,10 @@ def fit(
 
     Returns facts for the run's status. Raises OcckdError when the loss stops being a number.
     """
-    optimizer = make_optimizer(model, settings)
+    learnt = [*model.parameters(), *objective.parameters()]
+    optimizer = make_optimizer(learnt, settings)
     schedule = make_schedule(optimizer, settings, len(batches))
-    progress = Progress(model, optimizer, schedule)
+    progress = Progress(model, objective, optimizer, schedule)
     progress.resume(run)
     every = max(1, settings.epochs // 20)  # at most about 20 lines a stage
     for epoch in range(len(progress.history), settings.epochs):
@@ -140,6 +154,7 @@ def fit(
         lr = optimizer.param_groups[0]["lr"]
         objective.start_epoch(model, epoch)
         model.train()
+        objective.train()
         losses = []
         for batch in batches.epoch(epoch):
             with compute.autocast():

@@ -8,29 +8,32 @@ import numpy as np
 import pandas as pd
 
 from occkd_lib.data import FaceSet
-from occkd_lib.evaluation import METRICS
 from occkd_lib.project import write_json
 from occkd_lib.runs import Run
-from occkd_lib.tasks import TaskSpec
+from occkd_lib.tasks import Task
+
+NETWORK = ""  # the row of a stage's network itself; a fusion has several rows, with names
 
 
 def prediction_table(
-    faces: FaceSet, visible: str, method: str, prediction: np.ndarray, scores: np.ndarray
+    faces: FaceSet, view: str, row: str, prediction: np.ndarray, scores: np.ndarray
 ) -> pd.DataFrame:
     """One row a face.
 
-    prediction: N, class index or years. scores: N x K. Columns: id, split, visible, target,
-    prediction, duplicate_of_train, method, score_0 ... score_{K-1}.
+    prediction: N, class index or years. scores: N x K. Columns: data, split, view, row, id, target,
+    prediction, duplicate_of_train, near_copy_of_train, score_0 ... score_{K-1}.
     """
     table = pd.DataFrame(
         {
-            "id": faces.ids,
+            "data": faces.name,
             "split": faces.splits,
-            "visible": visible,
+            "view": view,
+            "row": row,
+            "id": faces.ids,
             "target": faces.targets.numpy(),
             "prediction": prediction,
             "duplicate_of_train": faces.duplicate_of_train,
-            "method": method,
+            "near_copy_of_train": faces.near_copy_of_train,
         }
     )
     for k, column in enumerate(scores.astype(np.float32).T):
@@ -38,17 +41,14 @@ def prediction_table(
     return table
 
 
-def save_predictions(run: Run, tables: list[pd.DataFrame], task: TaskSpec) -> None:
-    """Write the predictions and, in metrics.json, {method: {visible: {split: {metric: value}}}}."""
-    names = [task.metric]
-    if task.name == "expression":
-        names.append("weighted_accuracy")
+def save_predictions(run: Run, tables: list[pd.DataFrame], task: Task) -> None:
+    """Write the predictions and, in metrics.json, one entry a (row, data set, view, split)."""
     table = pd.concat(tables, ignore_index=True)
-    metrics: dict[str, Any] = {}
-    for key, rows in table.groupby(["method", "visible", "split"]):
-        method, visible, split = map(str, key)
+    metrics: list[dict[str, Any]] = []
+    for key, rows in table.groupby(["row", "data", "view", "split"]):
         target, prediction = rows["target"].to_numpy(), rows["prediction"].to_numpy()
-        values = {name: float(METRICS[name](target, prediction)) for name in names}
-        metrics.setdefault(method, {}).setdefault(visible, {})[split] = values
+        values = {m.name: m(target, prediction) for m in task.metrics}
+        named = dict(zip(("row", "data", "view", "split"), map(str, key), strict=True))
+        metrics.append({**named, "n": len(rows), **values})
     run.save_table("predictions.parquet", table)
     write_json(run.folder / "metrics.json", metrics)

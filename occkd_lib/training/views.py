@@ -13,14 +13,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from occkd_lib.data.faceset import FaceSet
-from occkd_lib.models.base import InputSpec, normalize
+from occkd_lib.data import FaceSet
+from occkd_lib.models import InputSpec, normalize
 from occkd_lib.occlusion import occlude
 
 CHUNK = 256
 
 
-def look(images: Tensor, visible: str, spec: InputSpec) -> Tensor:
+def render(images: Tensor, visible: str, spec: InputSpec) -> Tensor:
     """uint8 B x C x H x W, native -> uint8 B x spec.channels x spec.size x spec.size."""
     pixels = occlude(images, visible)
     if pixels.shape[1] == 3 and spec.channels == 1:  # ITU-R 601 luma, as in PIL
@@ -50,15 +50,15 @@ def shift_pixels(pixels: Tensor, offset: Tensor) -> Tensor:
 
 
 class Views:
-    """The faces of a FaceSet as a network may see them: full, lower or upper half, or mirrored."""
+    """The faces of a FaceSet as a network may see them: on any view, plain or mirrored."""
 
     def __init__(self, faces: FaceSet, spec: InputSpec, device: torch.device) -> None:
         self.faces, self.spec, self.device = faces, spec, device
         native = faces.images.shape[1:].numel()
-        self.store_looks = spec.channels * spec.size**2 < native
-        self._looks: dict[str, Tensor] = {}
+        self.keep_rendered = spec.channels * spec.size**2 < native
+        self._rendered: dict[str, Tensor] = {}
         self._native = None
-        if not self.store_looks:
+        if not self.keep_rendered:
             self._native = faces.images if device.type == "cpu" else faces.images.to(device)
 
     def __len__(self) -> int:
@@ -67,15 +67,15 @@ class Views:
     def pixels(self, visible: str, index: Tensor) -> Tensor:
         """uint8 B x C x S x S of the faces at ``index`` (on the device)."""
         if self._native is not None:
-            return look(self._native[index], visible, self.spec)
-        if visible not in self._looks:
+            return render(self._native[index], visible, self.spec)
+        if visible not in self._rendered:
             shape = (len(self), self.spec.channels, self.spec.size, self.spec.size)
-            looks = torch.empty(shape, dtype=torch.uint8, device=self.device)
+            rendered = torch.empty(shape, dtype=torch.uint8, device=self.device)
             chunks = self.faces.images.split(CHUNK)
-            for part, chunk in zip(looks.split(CHUNK), chunks, strict=True):
-                part.copy_(look(chunk.to(self.device), visible, self.spec))
-            self._looks[visible] = looks
-        return self._looks[visible][index]
+            for part, chunk in zip(rendered.split(CHUNK), chunks, strict=True):
+                part.copy_(render(chunk.to(self.device), visible, self.spec))
+            self._rendered[visible] = rendered
+        return self._rendered[visible][index]
 
     def inputs(
         self, visible: str, index: Tensor, flipped: Tensor, offset: Tensor | None = None

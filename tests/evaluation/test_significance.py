@@ -1,4 +1,5 @@
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,7 +8,7 @@ from statsmodels.stats.multitest import multipletests
 
 from occkd_lib.evaluation import (
     METRICS,
-    accuracy,
+    counts_right,
     holm,
     interval,
     mcnemar_test,
@@ -88,10 +89,10 @@ def naive(target, a, b, metric, draws, stratified):
 def test_bootstrap_has_the_distribution_of_the_naive_loop(metric, stratified):
     target, a, b = faces()
     expected = naive(target, a, b, metric, 2_000, stratified)
-    groups, values = target, significance.per_face(target, a, metric)
-    values = values - significance.per_face(target, b, metric)
+    known = METRICS[metric]
+    values = significance.per_face(target, a, known) - significance.per_face(target, b, known)
     sample = significance.resample(
-        values, groups, metric, draws=20_000, seed=0, stratified=stratified
+        values, target, known, draws=20_000, seed=0, stratified=stratified
     )
     error = expected.std() / np.sqrt(len(expected))
     assert sample.mean() == pytest.approx(expected.mean(), abs=4 * error)
@@ -103,11 +104,9 @@ def test_bootstrap_has_the_distribution_of_the_naive_loop(metric, stratified):
 def test_a_rare_class_may_be_missing_from_an_unstratified_draw():
     target, a = np.array([0] * 9 + [1]), np.array([0] * 9 + [0])
     b = np.array([1] * 10)  # a: recalls 1, 0; b: recalls 0, 1
-    values = significance.per_face(target, a, "weighted_accuracy")
-    values = values - significance.per_face(target, b, "weighted_accuracy")
-    sample = significance.resample(
-        values, target, "weighted_accuracy", draws=20_000, seed=0, stratified=False
-    )
+    metric = METRICS["weighted_accuracy"]
+    values = significance.per_face(target, a, metric) - significance.per_face(target, b, metric)
+    sample = significance.resample(values, target, metric, draws=20_000, seed=0, stratified=False)
     absent = 0.9**10  # then only class 0 is measured: difference 1; else (1 - 1) / 2 = 0
     assert set(sample.round(9)) <= {-1.0, 0.0, 1.0}
     assert (sample == 1).mean() == pytest.approx(absent, abs=0.015)
@@ -115,7 +114,7 @@ def test_a_rare_class_may_be_missing_from_an_unstratified_draw():
 
 def test_bootstrap_by_hand():
     # one of two faces is better with a: the mean of two draws from {1, 0} is 0, 1/2, 1
-    result = paired_bootstrap([0, 0], [0, 1], [1, 1], accuracy, draws=20_000)
+    result = paired_bootstrap([0, 0], [0, 1], [1, 1], METRICS["accuracy"], draws=20_000)
     assert (result.difference, result.low, result.high) == (0.5, 0.0, 1.0)
     assert result.p == pytest.approx(2 * 0.25, abs=0.02)
 
@@ -195,6 +194,28 @@ def test_bad_requests_are_errors():
         paired_bootstrap(target, [], b, "accuracy")
 
 
+def test_a_metric_of_one_s_own_is_resampled_by_what_it_says_of_itself():
+    """Squared years: neither counted nor by class, so drawn face by face."""
+    rng = np.random.default_rng(0)
+    target, a = rng.normal(40, 10, 50), rng.normal(40, 10, 50)
+    squared = replace(
+        METRICS["mean_absolute_error"],
+        name="mean_squared_error",
+        function=lambda t, p: float(((p - t) ** 2).mean()),
+        per_face=lambda t, p: (p - t) ** 2,
+    )
+    found = interval(target, a, squared, draws=4_000)
+    assert found.value == pytest.approx(squared(target, a))
+    error = ((a - target) ** 2).std() / np.sqrt(50)
+    assert found.high - found.low == pytest.approx(2 * 1.96 * error, rel=0.15)
+    with pytest.raises(ValueError, match="classes, not years"):
+        interval(target, a, replace(squared, by_class=True))
+
+
+def test_which_metrics_have_exact_tests():
+    assert [name for name, metric in METRICS.items() if counts_right(metric)] == ["accuracy"]
+
+
 # --- intervals, Holm --------------------------------------------------------------------------
 
 
@@ -216,7 +237,7 @@ def test_half_width_on_ferplus():
 
 def test_bootstrap_interval_of_several_seeds_is_of_their_mean():
     target, a, b = faces(300)
-    result = interval(target, [a, b], weighted_accuracy)
+    result = interval(target, [a, b], METRICS["weighted_accuracy"])
     expected = (weighted_accuracy(target, a) + weighted_accuracy(target, b)) / 2
     assert result.value == pytest.approx(expected)
     assert result.low < result.value < result.high

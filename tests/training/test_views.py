@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from occkd_lib.data.faceset import ImageRows
-from occkd_lib.models.base import InputSpec
+from occkd_lib.models import InputSpec
 from occkd_lib.training.batches import Batches
-from occkd_lib.training.views import Views, look, shift_pixels
+from occkd_lib.training.views import Views, render, shift_pixels
 
 CPU = torch.device("cpu")
 SMALL = InputSpec(10, 1, (100.0,), (50.0,))
@@ -17,11 +17,11 @@ LARGE = InputSpec(32, 3, (0.0,) * 3, (1.0,) * 3)
 
 @pytest.mark.parametrize("visible", ["full", "lower", "upper"])
 @pytest.mark.parametrize("spec", [SMALL, LARGE])
-def test_looks_made_once_equal_looks_made_batch_by_batch(faces, visible, spec):
+def test_views_made_once_equal_views_made_batch_by_batch(faces, visible, spec):
     views = Views(faces, spec, CPU)
-    assert views.store_looks == (spec is SMALL)
+    assert views.keep_rendered == (spec is SMALL)
     index = torch.tensor([3, 17, 0])
-    expected = look(faces.images[index], visible, spec)
+    expected = render(faces.images[index], visible, spec)
     assert torch.equal(views.pixels(visible, index), expected)
     assert expected.shape == (3, spec.channels, spec.size, spec.size)
 
@@ -30,14 +30,14 @@ def test_no_hidden_row_leaks_through_the_resize(faces):
     altered = faces.images.clone()
     altered[:, :, :10] = 255 - altered[:, :, :10]
     for spec in (SMALL, LARGE):
-        assert torch.equal(look(faces.images, "lower", spec), look(altered, "lower", spec))
+        assert torch.equal(render(faces.images, "lower", spec), render(altered, "lower", spec))
 
 
 def test_luma_and_colour():
     colour = torch.tensor([255, 0, 0], dtype=torch.uint8).view(1, 3, 1, 1).expand(1, 3, 4, 4)
-    assert look(colour, "full", InputSpec(4, 1, (0.0,), (1.0,))).unique().tolist() == [76]
+    assert render(colour, "full", InputSpec(4, 1, (0.0,), (1.0,))).unique().tolist() == [76]
     grey = torch.full((1, 1, 4, 4), 9, dtype=torch.uint8)
-    assert look(grey, "full", InputSpec(4, 3, (0.0,) * 3, (1.0,) * 3)).shape == (1, 3, 4, 4)
+    assert render(grey, "full", InputSpec(4, 3, (0.0,) * 3, (1.0,) * 3)).shape == (1, 3, 4, 4)
 
 
 def test_inputs_are_flipped_and_normalised(faces):
@@ -123,7 +123,7 @@ def test_a_part_of_a_part_reads_from_the_same_store(whole):
 
 @pytest.mark.parametrize("visible", ["full", "lower", "upper"])
 @pytest.mark.parametrize("spec", [SMALL, EQUAL, LARGE])
-def test_a_part_looks_like_its_copy(whole, visible, spec):
+def test_a_part_views_like_its_copy(whole, visible, spec):
     part = whole.select(PART)
     copied = replace(part, images=part.images.clone())
     index = torch.tensor([5, 2, 2])
@@ -131,5 +131,5 @@ def test_a_part_looks_like_its_copy(whole, visible, spec):
     assert torch.equal(lazy.pixels(visible, index), eager.pixels(visible, index))
 
 
-def test_looks_are_stored_only_where_that_is_smaller(whole):
-    assert [Views(whole, spec, CPU).store_looks for spec in (SMALL, EQUAL, LARGE)] == [1, 0, 0]
+def test_views_are_stored_only_where_that_is_smaller(whole):
+    assert [Views(whole, spec, CPU).keep_rendered for spec in (SMALL, EQUAL, LARGE)] == [1, 0, 0]

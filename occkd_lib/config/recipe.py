@@ -1,0 +1,237 @@
+"""Recipes: typed, validated hyperparameters; a set of experiments, each a set of stages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import Field, SerializeAsAny, ValidationError, field_validator, model_validator
+
+from occkd_lib.config.arms import arm_name, changed, parse_arm
+from occkd_lib.config.merge import merge
+from occkd_lib.data import DataSettings, data_set, parse_data
+from occkd_lib.errors import OcckdError
+from occkd_lib.methods import METHODS, Arm, Method, StageSettings
+from occkd_lib.models import NetworkSettings
+from occkd_lib.occlusion import occluder
+from occkd_lib.plugins import did_you_mean, resolve
+from occkd_lib.settings import Settings, first_error
+from occkd_lib.tasks import task_of
+
+
+class Ablation(Settings):
+    """One question to a stage: it is trained again for every arm, all else being equal.
+
+    question: what the table of this ablation answers. arms: the settings that an arm changes; the
+    others are compared with the first. control: how the stage's control is changed to be as long.
+    """
+
+    question: str
+    stage: str
+    arms: tuple[Arm, ...] = Field(min_length=2)
+    control: Arm = {}
+
+
+class Experiment(Settings):
+    """One column of a results table: a data set, a task, a network, what is visible, the stages.
+
+    visible: what the students see, a name of ``occlusion.OCCLUDERS``; "full" where nothing is
+    hidden. stages: name -> settings of its method, which ``method`` names (by default: its own
+    name). test_on: other data sets that every network is tested on, too.
+    """
+
+    data: SerializeAsAny[DataSettings]
+    test_on: tuple[SerializeAsAny[DataSettings], ...] = ()
+    task: str
+    visible: str = "full"
+    network: NetworkSettings
+    seeds: tuple[int, ...] = Field((0,), min_length=1)
+    batch_size: int = Field(128, ge=2)
+    precision: Literal["fp32", "bf16"] = "fp32"
+    flip: bool = True
+    shift: int = Field(0, ge=0, le=16, description="random shift in pixels; needs a live teacher")
+    stages: dict[str, SerializeAsAny[StageSettings]] = Field(min_length=1)
+    ablations: dict[str, Ablation] = {}
+    ablation_seeds: tuple[int, ...] | None = Field(None, description="default: all seeds")
+
+    @field_validator("data", mode="before")
+    @classmethod
+    def _data_set(cls, raw: Any) -> Any:
+        return raw if isinstance(raw, DataSettings) else parse_data(raw)
+
+    @field_validator("test_on", mode="before")
+    @classmethod
+    def _data_sets(cls, raw: Any) -> Any:
+        return tuple(r if isinstance(r, DataSettings) else parse_data(r) for r in raw)
+
+    @field_validator("stages", mode="before")
+    @classmethod
+    def _methods(cls, raw: Any) -> Any:
+        if not isinstance(raw, Mapping):
+            raise ValueError("stages must be a mapping from names to settings")
+        return {str(n): parse_stage(str(n), as_long(str(n), s, raw)) for n, s in raw.items()}
+
+    @field_validator("seeds", "ablation_seeds")
+    @classmethod
+    def _seeds(cls, seeds: tuple[int, ...] | None) -> tuple[int, ...] | None:
+        if any(seed < 0 for seed in seeds or ()):
+            raise ValueError("a seed is 0 or more")
+        return seeds
+
+    @model_validator(mode="after")
+    def _everything_named_is_there(self) -> Experiment:
+        task = task_of(self.task)
+        for data in (self.data, *self.test_on):
+            tasks = data_set(data.name).tasks
+            if self.task not in tasks:
+                known = ", ".join(tasks)
+                raise ValueError(f"data set {data.name!r} has no task {self.task!r}: {known}")
+        has_validation = data_set(self.data.name).has_validation
+        for name, settings in self.stages.items():
+            try:
+                occluder(self.method(name).view(settings, self.visible))
+                self.method(name).check(settings, task, has_validation=has_validation)
+                if settings.tune and not self.method(name).has_arms:
+                    raise ValueError("cannot be tuned: what follows builds on it")
+                for arm in settings.tune:
+                    changed(settings, arm)
+                for other in (*self.method(name).needs(settings), *settings.controls):
+                    if other not in self.stages:
+                        near = did_you_mean(other, self.stages)
+                        raise ValueError(f"there is no stage {other!r}{near}")
+                self._control_matches(name, settings)
+            except (ValueError, OcckdError) as error:
+                raise ValueError(f"stages.{name}: {error}") from None
+        self.order()
+        for name, ablation in self.ablations.items():
+            try:
+                self.ablation_stages(ablation)
+            except (ValueError, OcckdError) as error:
+                raise ValueError(f"ablations.{name}: {error}") from None
+        return self
+
+    def _control_matches(self, stage: str, control: Any) -> None:
+        """A control that differs from its stage in more than the teacher controls nothing."""
+        for name in control.controls:
+            of = self.stages[name]
+            for key in self.method(stage).takes_over:
+                ours, theirs = getattr(control, key), getattr(of, key, None)
+                if ours != theirs:
+                    raise ValueError(
+                        f"{key} is {ours}, but {theirs} in {name!r}, whose control it is: a control "
+                        "has the same start and training; give each of its stages one of its own"
+                    )
+
+    def method(self, stage: str) -> Method:
+        """The method of a stage, or of an arm of one."""
+        return resolve("method", self.stages[parse_arm(stage)[0]].method, METHODS)
+
+    def settings(self, stage: str) -> StageSettings:
+        """The settings of a stage or of an arm; OcckdError for one that there cannot be."""
+        name, arm = parse_arm(stage)
+        if name not in self.stages:
+            near = did_you_mean(name, self.stages)
+            raise OcckdError(f"no stage {name!r}{near}; stages are {', '.join(self.stages)}")
+        if arm and not self.method(name).has_arms:
+            armed = ", ".join(each for each in self.stages if self.method(each).has_arms)
+            raise OcckdError(f"stage {name!r} has no arms, as others build on it; with arms: {armed}")
+        try:
+            settings = changed(self.stages[name], arm)
+            validation = data_set(self.data.name).has_validation
+            self.method(name).check(settings, task_of(self.task), has_validation=validation)
+            return settings
+        except ValueError as error:
+            raise OcckdError(f"{stage}: {error}") from None
+
+    def tuned_arms(self, stage: str) -> tuple[str, ...]:
+        """The arms of a stage that is tuned on validation; () for any other, and for an arm."""
+        settings = self.stages.get(stage)
+        return tuple(arm_name(stage, arm) for arm in settings.tune) if settings else ()
+
+    def control_of(self, stage: str) -> str | None:
+        """The stage that is the matched control of ``stage``."""
+        return next((n for n, s in self.stages.items() if stage in s.controls), None)
+
+    def ablation_stages(self, ablation: Ablation) -> tuple[str, ...]:
+        """The arms of an ablation as names of stages, and last its control, if it has one."""
+        names = [arm_name(ablation.stage, arm) for arm in ablation.arms]
+        control = self.control_of(ablation.stage)
+        if control:
+            names.append(arm_name(control, ablation.control))
+        for name in names:
+            self.settings(name)
+        return tuple(names)
+
+    def ablations_of(self, seed: int) -> dict[str, Ablation]:
+        """The ablations whose arms are trained with ``seed``."""
+        asked = self.ablation_seeds is None or seed in self.ablation_seeds
+        return self.ablations if asked else {}
+
+    def order(self) -> tuple[str, ...]:
+        """The stages, each after those it needs; ValueError where they need one another."""
+        done: dict[str, None] = {}
+        while len(done) < len(self.stages):
+            ready = [
+                name
+                for name, settings in self.stages.items()
+                if name not in done and all(n in done for n in self.method(name).needs(settings))
+            ]
+            if not ready:
+                rest = ", ".join(name for name in self.stages if name not in done)
+                raise ValueError(f"stages: {rest} need one another")
+            done[ready[0]] = None
+        return tuple(done)
+
+
+    def varied(self, change: dict[str, Any]) -> Experiment:
+        """The experiment with ``change`` laid over it; controls follow the stages they are of."""
+        content = self.model_dump(mode="json")
+        for name, stage in content["stages"].items():
+            for key in self.method(name).takes_over:
+                del stage[key]
+        return Experiment.model_validate(merge(content, change))
+
+
+class Recipe(Settings):
+    """A named set of experiments. ``recipe.experiments["fer"].stages["triplet"].lam``"""
+
+    name: str = Field(pattern=r"^[a-z0-9_]+$")
+    description: str
+    experiments: dict[str, Experiment] = Field(min_length=1)
+
+    def experiment(self, name: str) -> Experiment:
+        """The experiment called ``name``, or an error that lists the names there are."""
+        if name not in self.experiments:
+            names, near = ", ".join(self.experiments), did_you_mean(name, self.experiments)
+            raise OcckdError(
+                f"recipe {self.name!r} has no experiment {name!r}{near}; it has: {names}"
+            )
+        return self.experiments[name]
+
+
+def as_long(name: str, stage: Any, stages: Mapping[str, Any]) -> Any:
+    """A control takes over the start and the training of the first stage that it is ``of``."""
+    if not isinstance(stage, Mapping):
+        return stage
+    shared = resolve("method", str(stage.get("method", name)), METHODS).takes_over
+    of = stage.get("of")
+    first = stages.get(of[0]) if shared and isinstance(of, list | tuple) and of else None
+    if not isinstance(first, Mapping):
+        return stage
+    return {k: v for k, v in first.items() if k in shared} | dict(stage)
+
+
+def parse_stage(name: str, raw: Any) -> StageSettings:
+    """The settings of a stage, by the class that its method declares; ValueError if they are not."""
+    if isinstance(raw, StageSettings):
+        return raw
+    if not isinstance(raw, Mapping):
+        raise ValueError(f"{name}: settings must be a mapping")
+    method = raw.get("method", name)
+    try:
+        kind = resolve("method", str(method), METHODS).settings
+        return kind.model_validate({**raw, "method": method})
+    except OcckdError as error:
+        raise ValueError(f"{name}: {error}") from None
+    except ValidationError as error:
+        raise ValueError(f"{name}.{first_error(error, kind.model_fields)}") from None

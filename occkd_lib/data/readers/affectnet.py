@@ -1,0 +1,305 @@
+"""AffectNet: faces of the web with one of eight expressions, in its two published layouts.
+
+A. Mollahosseini, B. Hasani, M. Mahoor, IEEE Trans. Affective Computing 2019.
+
+The rules are those of the journal paper (sec. 4.1): no training class has more than 15,000 faces,
+which leaves 88,021 of 287,651, chosen here by a seed; the published validation set is the test
+set. There is no validation split: hyperparameters are taken over from FER+.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+from pydantic import Field
+
+from occkd_lib.data.cache import Decoding, decoded
+from occkd_lib.data.copies import with_copies
+from occkd_lib.data.dataset import DataSet, DataSettings, face_set
+from occkd_lib.data.decode import channels_first, halves_resized, open_image
+from occkd_lib.data.faceset import FaceSet
+from occkd_lib.data.listing import check_listed, csv_rows, files_in, homes
+from occkd_lib.data.splits import at_most
+from occkd_lib.data.vocabularies import EXPRESSIONS, VOCABULARIES, relabelled
+from occkd_lib.errors import OcckdError
+from occkd_lib.project import one_line
+
+CODES = (
+    "neutral", "happiness", "sadness", "surprise", "fear", "disgust", "anger", "contempt",
+    "none", "uncertain", "not a face",
+)  # fmt: skip
+COLUMNS = (
+    "subDirectory_filePath", "face_x", "face_y", "face_width", "face_height", "facial_landmarks",
+    "expression", "valence", "arousal",
+)  # fmt: skip
+LISTS = {"train": "training.csv", "test": "validation.csv"}
+SETS = {"train": "train_set", "test": "val_set"}
+INNER = (("images", ".jpg"), ("annotations", "_exp.npy"))  # folders of a set, endings in them
+MOST = 15_000  # faces of a training class
+SIZE = 224  # width and height in pixels
+
+# training faces of each class, in the order of CODES: 287,651 in all (A. Mollahosseini et al.)
+COUNTS = (74_874, 134_415, 25_459, 14_090, 6_378, 3_803, 24_882, 3_750)
+TEST = 500  # faces of each class
+
+Box = tuple[float, float, float, float]  # x, y, width, height in pixels
+
+
+class AffectNetSettings(DataSettings):
+    """split_seed: chooses the training faces. most: of a class. classes: 7 without contempt."""
+
+    name: Literal["affectnet"] = "affectnet"
+    split_seed: int = 0
+    most: int = Field(MOST, ge=1)
+    classes: Literal[7, 8] = 8
+
+
+class Face(NamedTuple):
+    """One label. id: the image's name below its set. box: of the face; None = already cropped."""
+
+    split: str
+    id: str
+    path: Path
+    code: int
+    box: Box | None = None
+
+
+def find(root: Path, settings: Any = None) -> Path | None:
+    """Where AffectNet lies under ``root``: the folder that holds its lists, or its two sets."""
+    for home in homes(root, "affectnet"):
+        if _lists(home) or any((home / folder).is_dir() for folder in SETS.values()):
+            return home
+    return None
+
+
+def _lists(home: Path) -> Path | None:
+    """The folder of training.csv and validation.csv."""
+    for folder in (home, home / "Manually_Annotated_file_lists"):
+        if any((folder / name).is_file() for name in LISTS.values()):
+            return folder
+    return None
+
+
+def load(path: Path, settings: AffectNetSettings, task: str, cache: bool) -> FaceSet:
+    """The faces of ``path`` (see ``find``), 224 x 224 RGB, train before test, by name.
+
+    The faces beyond ``settings.most`` are never decoded, so copies are looked for among the chosen
+    ones. The split is official. ``table``: ``group`` and ``near`` (see ``copies``);
+    ``table.attrs["repeated"]``: names listed more than once, of which the first counts.
+    """
+    most, seed = settings.most, settings.split_seed
+    lists = _lists(path)
+    if lists and any((path / folder).is_dir() for folder in SETS.values()):
+        raise OcckdError(f"{path} holds both {LISTS['train']} and {SETS['train']}/: keep one")
+    if lists:
+        home = _image_folder(path)
+        walk = (Path(folder, name) for folder, _, names in os.walk(home) for name in names)
+        images = [image for image in walk if not image.name.startswith(".")]
+        sources = [lists / name for name in LISTS.values() if (lists / name).is_file()]
+    else:
+        folders = [(path / name / inner, end) for name in SETS.values() for inner, end in INNER]
+        images = [file for folder, ending in folders for file in files_in(folder, ending)]
+        sources = []
+
+    def start() -> Decoding:
+        repeated: list[str] = []
+        faces = _listed(lists, home, images, repeated) if lists else _annotated(path)
+        return _decoding(faces, repeated, most, seed)
+
+    choice = (most, seed)
+    pixels, table = decoded("affectnet", [*sources, *images], start, choice=choice, cache=cache)
+    faces = face_set(settings, task, "affectnet8", pixels, with_copies(table))
+    return faces if settings.classes == 8 else relabelled(faces, vocabulary(settings))
+
+
+def vocabulary(settings: AffectNetSettings, task: str = "expression") -> str:
+    return f"affectnet{settings.classes}"
+
+
+def _decoding(faces: list[Face], repeated: list[str], most: int, seed: int) -> Decoding:
+    """The faces with an expression, cut to ``most`` a training class."""
+    faces = [face for face in faces if face.code < len(EXPRESSIONS)]
+    faces.sort(key=lambda face: (face.split == "test", face.id))
+    classes = np.array([EXPRESSIONS.index(CODES[face.code]) for face in faces], dtype=np.int64)
+    train = np.array([face.split == "train" for face in faces], dtype=bool)
+    kept = ~train
+    kept[train] = at_most(np.array([f.id for f in faces])[train], classes[train], most, seed)
+    chosen = [faces[i] for i in np.flatnonzero(kept)]
+    rows = [(face.split, face.id) for face in chosen]
+    table = pd.DataFrame(rows, columns=["split", "name"]).assign(target=classes[kept])
+    table.attrs["repeated"] = repeated
+    stamps = []
+    for face in chosen:
+        known = face.path.stat()
+        stamps.append(f"{face.id}|{face.box}|{known.st_size}|{known.st_mtime_ns}")
+    return Decoding(table, (3, SIZE, SIZE), lambda i: crop(chosen[i].path, chosen[i].box), stamps)
+
+
+def crop(path: Path, box: Box | None) -> np.ndarray:
+    """The face in an image file, 3 x 224 x 224 uint8; the box is clipped to the image.
+
+    Its upper and lower half are resized each by itself (see ``halves_resized``), since the book
+    hides native pixels.
+    Raises OcckdError for a damaged image, a box outside it or, without a box, another size.
+    """
+    image = open_image(path.read_bytes, path)
+    wide, high = image.size
+    if box is None:
+        if image.size != (SIZE, SIZE):
+            raise OcckdError(f"{path} has {wide}x{high} pixels, expected {SIZE}x{SIZE}")
+        return channels_first(image.convert("RGB"))
+    x, y, width, height = box
+    left, top = max(round(x), 0), max(round(y), 0)
+    right, bottom = min(round(x + width), wide), min(round(y + height), high)
+    if left >= right or top + 1 >= bottom:  # two halves need two rows
+        place = ", ".join(f"{number:g}" for number in box)
+        raise OcckdError(f"{path}: its box ({place}) holds nothing of its {wide}x{high} pixels")
+    face = image.crop((left, top, right, bottom)).convert("RGB")
+    return channels_first(halves_resized(face, SIZE))
+
+
+# --- the release with lists -----------------------------------------------------------------
+
+
+def _image_folder(home: Path) -> Path:
+    name = "Manually_Annotated_Images"
+    for folder in (home / name, home / "Manually_Annotated" / name):
+        if folder.is_dir():
+            return folder
+    raise OcckdError(f"{home / name} is missing: put the images of AffectNet there")
+
+
+def _listed(lists: Path, home: Path, images: list[Path], repeated: list[str]) -> list[Face]:
+    """The labels of both lists, checked against the images below ``home``."""
+    there = {image.relative_to(home).as_posix(): image for image in images}
+    faces: dict[str, Face] = {}
+    for split, name in LISTS.items():
+        file = lists / name
+        if not file.is_file():
+            raise OcckdError(f"{file} is missing: AffectNet needs {' and '.join(LISTS.values())}")
+        rows: dict[str, int] = {}
+        titles: tuple[str, ...] = ()
+        for number, cells in csv_rows(file):
+            if not titles:  # one published copy of the lists has no row of titles
+                titles = tuple(cells) if COLUMNS[0] in cells else COLUMNS
+                if not set(titles) >= {*COLUMNS[:5], "expression"}:
+                    raise OcckdError(f"{file}, row 1: expected the columns {', '.join(COLUMNS)}")
+                if titles is not COLUMNS:
+                    continue
+            where = f"{file}, row {number}"
+            if len(cells) != len(titles):
+                raise OcckdError(f"{where}: {len(cells)} columns, expected {len(titles)}")
+            face = _face(where, dict(zip(titles, cells, strict=True)), split, home)
+            if face.id in faces:
+                repeated.append(face.id)
+                continue
+            faces[face.id] = face
+            rows[face.id] = number
+        if not rows:
+            raise OcckdError(f"{file} holds no labels: get it again")
+        lost = {name: number for name, number in rows.items() if name not in there}
+        check_listed(home, (), lost, name)
+    return list(faces.values())
+
+
+def _face(where: str, row: dict[str, str], split: str, home: Path) -> Face:
+    """The label in a row of a list; ``row``: title -> cell."""
+    code = _code(row["expression"], where)
+    name, box = row[COLUMNS[0]].strip(), None
+    if code < len(EXPRESSIONS):  # the others may have "NULL" for a box
+        cells = [row[column] for column in COLUMNS[1:5]]
+        try:
+            x, y, width, height = map(float, cells)
+            box = (x, y, width, height)
+        except ValueError:
+            box = (math.nan,) * 4
+        if not all(map(math.isfinite, box)):
+            found = ", ".join(cells)
+            raise OcckdError(f"{where}: expected a box of four numbers, found {found}")
+    return Face(split, name, home / name, code, box)
+
+
+def _code(text: str, where: object) -> int:
+    text = text.strip()
+    if text not in map(str, range(len(CODES))):
+        raise OcckdError(f"{where}: expression {text!r}, expected 0 to {len(CODES) - 1}")
+    return int(text)
+
+
+# --- the release with an annotation file an image -------------------------------------------
+
+
+def _annotated(home: Path) -> list[Face]:
+    """The labels of train_set/ and val_set/, each checked against its images."""
+    faces: list[Face] = []
+    for split, name in SETS.items():
+        (images, labels) = (
+            {
+                file.name.lower().removesuffix(end): file
+                for file in files_in(home / name / inner, end)
+            }
+            for inner, end in INNER
+        )
+        for known, (inner, end), other in ((images, INNER[0], labels), (labels, INNER[1], images)):
+            folder, lost = home / name / inner, other.keys() - known.keys()
+            if not known:
+                raise OcckdError(f"{folder} is missing or empty: AffectNet needs it")
+            if lost:
+                raise OcckdError(
+                    f"{folder}: {len(lost)} files NAME{end} are missing, the first is "
+                    f"{min(lost)}{end}: add what is missing or remove its counterpart"
+                )
+        with ThreadPoolExecutor(8) as pool:  # files of a few bytes: waiting for the disk
+            codes = pool.map(_annotation, (labels[stem] for stem in images))
+        faces += [
+            Face(split, f"{name}/{file.name}", file, code)
+            for file, code in zip(images.values(), codes, strict=True)
+        ]
+    return faces
+
+
+def _annotation(file: Path) -> int:
+    """The code in an .npy file: one number, or its digits as a text."""
+    try:
+        value = np.load(file, allow_pickle=False).item()
+    except Exception as error:  # numpy raises nearly anything on damaged bytes
+        why = one_line(error)
+        raise OcckdError(f"{file} is not a readable annotation ({why}): replace it") from None
+    text = f"{value:g}" if isinstance(value, (int, float)) else f"{value}"
+    return _code(value.decode(errors="replace") if isinstance(value, bytes) else text, file)
+
+
+def sizes(settings: AffectNetSettings) -> tuple[int, int]:
+    """What the cut leaves of the lists, and no validation faces."""
+    counts = dict(zip(CODES, COUNTS, strict=False))
+    names = VOCABULARIES[vocabulary(settings)]
+    return sum(min(counts[name], settings.most) for name in names), 0
+
+
+def published(settings: AffectNetSettings) -> tuple[int, ...]:
+    """The journal's cut of the lists; the release without them has one test face less."""
+    return (*sizes(settings), TEST * settings.classes) if settings.most == MOST else ()
+
+
+DATA_SET = DataSet(
+    name="affectnet",
+    title="AffectNet, manually annotated",
+    tasks=("expression",),
+    settings=AffectNetSettings,
+    load=load,
+    find=find,
+    classes=vocabulary,
+    has_validation=False,
+    sizes=sizes,
+    published=published,
+    source="it from http://mohammadmahoor.com/affectnet/ (heads of laboratories apply; "
+    "research only)",
+    layout="affectnet/training.csv and validation.csv beside affectnet/Manually_Annotated_Images/; "
+    "or affectnet/train_set/ and val_set/, each with images/N.jpg and annotations/N_exp.npy",
+)

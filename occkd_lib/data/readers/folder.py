@@ -1,0 +1,291 @@
+"""Your own faces: a CSV or parquet file with a row an image, beside images of any size.
+
+    file,label,split,person        split and person may be left out
+    anna/1.jpg,happy,train,anna
+    ben/7.png,angry,test,ben
+
+Without ``split``, 60/20/20 of the faces are drawn by a seed; faces of one person, and near copies,
+stay together.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Literal, NamedTuple
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+from pydantic import Field, field_validator
+
+from occkd_lib.data.cache import Decoding, decoded
+from occkd_lib.data.copies import together, with_copies
+from occkd_lib.data.dataset import DataSet, DataSettings, data_root, face_set
+from occkd_lib.data.decode import channels_first, halves_resized, open_image
+from occkd_lib.data.faceset import SPLITS, FaceSet
+from occkd_lib.data.listing import csv_rows
+from occkd_lib.data.splits import three_ways
+from occkd_lib.data.vocabularies import EXPRESSIONS, GENDERS, canonical
+from occkd_lib.errors import OcckdError
+from occkd_lib.plugins import did_you_mean
+from occkd_lib.project import one_line
+from occkd_lib.tasks import TASKS, task_of
+
+KNOWN = {"expression": EXPRESSIONS, "gender": GENDERS}  # classes of tasks that have their own
+WIDE = ("I;16", "I;16L", "I;16B", "I;16N")  # modes of 16-bit grey
+
+
+class FolderSettings(DataSettings):
+    """path: of the CSV or parquet, from the data root or else the current folder. size: width and
+    height in pixels that every image is brought to. file, label, split, person: names of columns.
+    classes: in their order; default: the labels that occur, sorted (expressions in the book's
+    order). split_seed: of the 60/20/20 split."""
+
+    name: Literal["folder"] = "folder"
+    path: str = Field(min_length=1)
+    size: int = Field(ge=16, le=1024)
+    channels: Literal[1, 3] = 3
+    file: str = "file"
+    label: str = "label"
+    split: str = "split"
+    person: str = "person"
+    classes: tuple[str, ...] = ()
+    split_seed: int = 0
+
+    @field_validator("classes")
+    @classmethod
+    def _different_classes(cls, classes: tuple[str, ...]) -> tuple[str, ...]:
+        if classes and (len(classes) < 2 or len(set(map(canonical, classes))) < len(classes)):
+            raise ValueError("there must be two or more, all different")
+        return classes
+
+
+class Row(NamedTuple):
+    """What the list says of an image. number: of the row, as an editor counts them."""
+
+    number: int
+    file: str
+    label: str
+    split: str
+    person: str
+
+
+def find(root: Path, settings: FolderSettings | None) -> Path | None:
+    """The list that ``settings.path`` names; None before anybody has named one."""
+    return None if settings is None else list_of(settings, root)
+
+
+def list_of(settings: FolderSettings, root: Path | None = None) -> Path:
+    root = root or data_root()
+    places = [home / Path(settings.path).expanduser() for home in (root, Path.cwd())]
+    for place in places:
+        if place.is_file():
+            return place
+    raise OcckdError(
+        f"{' and '.join(map(str, dict.fromkeys(places)))}: no such file; data.path names a .csv or "
+        f".parquet with the columns {settings.file} and {settings.label}"
+    )
+
+
+def load(path: Path, settings: FolderSettings, task: str, cache: bool) -> FaceSet:
+    """The faces of the list ``path``, C x size x size, sorted by file.
+
+    Grey or colour as ``settings.channels`` says, upright by EXIF; the two halves of an image are
+    resized each by itself (see ``halves_resized``). ``table``: ``person``, ``group``, ``near``.
+    """
+    rows = sorted(read(path, settings), key=lambda row: row.file)
+    targets, classes = targets_of(rows, settings, task, path)
+    files = [path.parent / row.file for row in rows]
+    shape = (settings.channels, settings.size, settings.size)
+
+    def start() -> Decoding:
+        facts = [file.stat() for file in files]
+        stamps = [f"{f}|{s.st_size}|{s.st_mtime_ns}" for f, s in zip(files, facts, strict=True)]
+        table = pd.DataFrame({"name": [row.file for row in rows]})
+        return Decoding(table, shape, lambda i: picture(files[i], rows[i], path, settings), stamps)
+
+    images, table = decoded("folder", files, start, choice=shape, cache=cache)
+    people = [row.person or f" {row.number}" for row in rows]  # no name begins with a blank
+    near = together(table["near"].to_numpy(), pd.factorize(np.array(people))[0])
+    splits = splits_of(rows, near, settings, path)
+    person = [row.person for row in rows]
+    table = with_copies(table.assign(split=splits, target=targets, person=person))
+    return face_set(settings, task, classes, images, table)
+
+
+def picture(file: Path, row: Row, path: Path, settings: FolderSettings) -> np.ndarray:
+    """One image as the settings want it, C x size x size uint8."""
+    where = f"{path}, row {row.number}: {row.file}"
+    image = open_image(file.read_bytes, where, upright=True)
+    if image.mode in WIDE:
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    elif image.mode in ("I", "F"):
+        raise OcckdError(f"{where} has mode {image.mode}: save it with 8 bits a channel")
+    if image.height < 2:
+        raise OcckdError(f"{where} is {image.height} pixel high: it has no two halves")
+    image = image.convert("L" if settings.channels == 1 else "RGB")
+    return channels_first(halves_resized(image, settings.size))
+
+
+# --- the list -------------------------------------------------------------------------------
+
+
+def read(path: Path, settings: FolderSettings) -> list[Row]:
+    """The rows of the list, each checked, its image there."""
+    cells = parquet_cells(path) if path.suffix.lower() == ".parquet" else csv_cells(path)
+    required = {"file", "label", *({"split", "person"} & settings.model_fields_set)}
+    rows: dict[str, Row] = {}
+    for number, row in cells:
+        for name in sorted(required):
+            if getattr(settings, name) not in row:
+                raise OcckdError(
+                    f"{path}: no column {getattr(settings, name)!r}, it has {', '.join(row)}: "
+                    f"rename one, or say data.{name} in the recipe"
+                )
+        named = (row.get(c, "") for c in (settings.label, settings.split, settings.person))
+        found = Row(number, inside(path, number, row[settings.file]), *named)
+        if found.file in rows:
+            raise OcckdError(
+                f"{path}, row {number}: {found.file} stands in row {rows[found.file].number}, too: "
+                "remove one"
+            )
+        rows[found.file] = found
+    if not rows:
+        raise OcckdError(f"{path} is empty: expected a row of titles, then a row an image")
+    return list(rows.values())
+
+
+def inside(path: Path, number: int, name: str) -> str:
+    """The path of an image below the list's folder, cleaned; OcckdError where there is none."""
+    where, clean = f"{path}, row {number}", PurePosixPath(name)
+    if not name or "\0" in name:
+        raise OcckdError(f"{where}: no file named")
+    if clean.is_absolute() or ".." in clean.parts:
+        raise OcckdError(f"{where}: {name} leaves the folder of the list: put the image below it")
+    if not os.path.isfile(path.parent / clean):
+        raise OcckdError(f"{where}: no image {name}: add it, or remove the row")
+    return clean.as_posix()
+
+
+def csv_cells(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """(row number, title -> cell) of a CSV file."""
+    titles: list[str] = []
+    for number, row in csv_rows(path):
+        cells = [cell.strip() for cell in row]
+        if any("�" in cell for cell in cells):
+            raise OcckdError(f"{path}, row {number}: not UTF-8: save the file as UTF-8")
+        if not titles:
+            titles = cells
+            if len(set(titles)) < len(titles):
+                raise OcckdError(f"{path}, row {number}: two columns have the same title")
+            continue
+        if len(cells) != len(titles):
+            raise OcckdError(f"{path}, row {number}: {len(cells)} cells, expected {len(titles)}")
+        yield number, dict(zip(titles, cells, strict=True))
+
+
+def parquet_cells(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """(row number from 1, title -> cell) of a parquet file."""
+    try:
+        table = pd.read_parquet(path)
+        text = table.astype(str).where(table.notna(), "")
+        rows = text.to_dict("records")
+    except Exception as error:  # damaged files raise nearly anything
+        raise OcckdError(f"{path} is not readable ({one_line(error)}): write it again") from None
+    for number, row in enumerate(rows, 1):
+        yield number, {str(title): str(cell).strip() for title, cell in row.items()}
+
+
+# --- what it means --------------------------------------------------------------------------
+
+
+def targets_of(
+    rows: list[Row], settings: FolderSettings, task: str, path: Path
+) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Targets (N float or int), and the classes: () for a number."""
+    spec = task_of(task)
+    if spec.continuous:
+        return np.array([number_of(row, path) for row in rows]), ()
+    same = canonical if task in KNOWN else str  # a user's own classes have no synonyms
+    labels = [same(row.label) for row in rows]
+    known = settings.classes or KNOWN.get(task) or tuple(sorted(set(labels) - {""}))
+    word_of = {same(word): word for word in known}
+    for row, label in zip(rows, labels, strict=True):
+        if label not in word_of:
+            raise OcckdError(
+                f"{path}, row {row.number}: label {row.label!r} is not among the classes "
+                f"{', '.join(known)}{did_you_mean(row.label, known)}"
+            )
+    if not settings.classes and spec.outputs(known) > 1:
+        known = tuple(word for word in known if same(word) in labels)
+    if spec.outputs(known) < 2 and len(known) != 2:
+        raise OcckdError(f"{path}: task {task} cannot have the classes {', '.join(known)}")
+    return np.array([known.index(word_of[label]) for label in labels]), known
+
+
+def number_of(row: Row, path: Path) -> float:
+    try:
+        value = float(row.label)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value >= 0):
+        raise OcckdError(f"{path}, row {row.number}: label {row.label!r} is no number from 0 on")
+    return value
+
+
+def splits_of(
+    rows: list[Row], near: np.ndarray, settings: FolderSettings, path: Path
+) -> np.ndarray:
+    """The split of every row: as the list says, or drawn; members of a group stay together."""
+    if not any(row.split for row in rows):
+        names = np.array([row.file for row in rows])
+        splits = three_ways(names, near, settings.split_seed)
+        where, remedy = f"{path}: people and copies kept together", "give a column split"
+    else:
+        for row in rows:
+            if row.split not in SPLITS:
+                raise OcckdError(
+                    f"{path}, row {row.number}: split {row.split!r}, expected {', '.join(SPLITS)} "
+                    "in every row (or no such column)"
+                )
+        splits = np.array([row.split for row in rows])
+        where, remedy = f"{path}", "or let all rows say test, to test on them only"
+    empty = [split for split in SPLITS if split not in splits]
+    if empty and set(splits) != {"test"}:
+        raise OcckdError(f"{where}: no face is left for {empty[0]}: add some, {remedy}")
+    return splits
+
+
+def classes(settings: FolderSettings, task: str) -> tuple[str, ...]:
+    path = list_of(settings)
+    return targets_of(read(path, settings), settings, task, path)[1]
+
+
+def sizes(settings: FolderSettings) -> tuple[int, ...]:
+    """As the list says, or nearly what will be drawn."""
+    try:
+        rows = read(list_of(settings), settings)
+    except OcckdError:
+        return ()
+    if not any(row.split for row in rows):
+        return round(0.6 * len(rows)), round(0.2 * len(rows))
+    return tuple(sum(row.split == split for row in rows) for split in SPLITS[:2])
+
+
+DATA_SET = DataSet(
+    name="folder",
+    title="your own faces",
+    tasks=tuple(TASKS),
+    settings=FolderSettings,
+    load=load,
+    find=find,
+    place="your own: data.path names its list",
+    classes=classes,
+    sizes=sizes,
+    source="your own images",
+    layout="a .csv or .parquet with the columns file and label (split and person, if you have "
+    "them) above its images",
+)

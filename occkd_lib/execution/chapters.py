@@ -1,0 +1,150 @@
+"""The chapters of the book, as ``workflow/chapters.yaml`` has them, and the graph of their jobs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import Literal, TypedDict
+
+import yaml
+from pydantic import Field, ValidationError
+
+from occkd_lib.errors import OcckdError
+from occkd_lib.plugins import did_you_mean
+from occkd_lib.project import one_line, project_root
+from occkd_lib.settings import Settings, first_error
+
+PARAMETERS = ("recipe", "experiment", "seed")
+
+
+class Chapter(Settings):
+    """A notebook of the book; what the fields mean stands at the head of chapters.yaml."""
+
+    file: str = Field(pattern=r"^\d\d_[a-z0-9_]+$")
+    title: str
+    about: str
+    builds_on: tuple[str, ...] = ()
+    once: Literal["recipe", "experiment", "seed"]
+    methods: tuple[str, ...] = ()
+    computes: bool = False
+    parts: tuple[str, ...] = Field(min_length=1)
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Names of what its notebook is given."""
+        return PARAMETERS[: PARAMETERS.index(self.once) + 1]
+
+    def job(self, experiment: str, seed: int | str) -> Job:
+        """Its job for an experiment and seed."""
+        whose = (experiment, seed)[: len(self.parameters) - 1]
+        return Job(self.file, *whose)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One notebook to be executed for one experiment and seed (None: for all of them)."""
+
+    chapter: str
+    experiment: str | None = None
+    seed: int | str | None = None
+
+    def __str__(self) -> str:
+        seed = "" if self.seed is None else f"seed {self.seed}"
+        return f"{self.chapter:<14} {self.experiment or '':<12} {seed:<8}".rstrip()
+
+    @property
+    def name(self) -> str:
+        """``fer-seed0-02_teachers``"""
+        seed = None if self.seed is None else f"seed{self.seed}"
+        return "-".join(part for part in (self.experiment, seed, self.chapter) if part)
+
+    @property
+    def output(self) -> str:
+        """The executed notebook, in the recipe's output folder."""
+        return f"notebooks/{self.name}.ipynb"
+
+
+class Share(TypedDict):
+    """What the graph must know of an experiment: its seeds, and the methods of its stages."""
+
+    seeds: Sequence[int]
+    methods: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """The jobs of some experiments (by name) of a recipe, and what each of them builds on."""
+
+    chapters: Mapping[str, Chapter]
+    experiments: Mapping[str, Share]
+
+    def jobs(self) -> list[Job]:
+        """All jobs in the order of the book, experiment by experiment, the whole recipe's last."""
+        found: list[Job] = []
+        for name, share in self.experiments.items():
+            own = [c for c in self.chapters.values() if c.once != "recipe" and self.has(name, c)]
+            for _, several in groupby(own, key=lambda chapter: chapter.once):
+                block = list(several)
+                found += [chapter.job(name, seed) for seed in share["seeds"] for chapter in block]
+        found += [Job(c.file) for c in self.chapters.values() if c.once == "recipe"]
+        return list(dict.fromkeys(found))
+
+    def has(self, experiment: str, chapter: Chapter) -> bool:
+        """Has an experiment a stage of every method that a chapter is about?"""
+        return set(chapter.methods) <= set(self.experiments[experiment]["methods"])
+
+    def before(self, job: Job) -> list[Job]:
+        """The jobs that must be done before ``job``."""
+        found: list[Job] = []
+        for name in [job.experiment] if job.experiment else list(self.experiments):
+            seeds = self.experiments[name]["seeds"] if job.seed is None else [job.seed]
+            before = self.builds_on(name, self.chapters[job.chapter])
+            found += [chapter.job(name, seed) for seed in seeds for chapter in before]
+        return list(dict.fromkeys(found))
+
+    def builds_on(self, experiment: str, chapter: Chapter) -> list[Chapter]:
+        """The chapters before one; those that the experiment lacks are left out of the chain."""
+        found: list[Chapter] = []
+        for other in (self.chapters[file] for file in chapter.builds_on):
+            found += [other] if self.has(experiment, other) else self.builds_on(experiment, other)
+        return found
+
+    def awaited(self, chapter: str) -> bool:
+        """Does any other chapter wait for this one?"""
+        return any(chapter in other.builds_on for other in self.chapters.values())
+
+
+def read_chapters(file: Path | None = None) -> dict[str, Chapter]:
+    """The chapters by the names of their notebooks, in the order of the book.
+
+    file: by default the project's workflow/chapters.yaml. Raises OcckdError, with the file and the
+    key, for one that is missing or says what it cannot.
+    """
+    path = file or project_root() / "workflow" / "chapters.yaml"
+    if not path.is_file():
+        raise OcckdError(f"no {path}: run occkd inside the project's checkout, or set OCCKD_ROOT")
+    chapters: dict[str, Chapter] = {}
+    try:
+        for name, content in yaml.safe_load(path.read_text(encoding="utf-8")).items():
+            chapter = Chapter.model_validate({"file": name, **content})
+            for other in chapter.builds_on:
+                if other not in chapters:
+                    near = did_you_mean(other, chapters)
+                    raise OcckdError(f"{path}: {name}: no chapter {other!r} above it{near}")
+            chapters[name] = chapter
+    except ValidationError as error:
+        raise OcckdError(f"{path}: {name}: {first_error(error, Chapter.model_fields)}") from None
+    except (yaml.YAMLError, AttributeError, TypeError) as error:
+        raise OcckdError(f"{path}: not a mapping of chapters: {one_line(error)}") from None
+    return chapters
+
+
+def chapters_table(chapters: Mapping[str, Chapter] | None = None) -> str:
+    """The README's table of contents, a line a chapter."""
+    lines = ["| | chapter | what happens |", "|---|---|---|"]
+    for chapter in (chapters or read_chapters()).values():
+        link = f"[{chapter.title}](notebooks/{chapter.file}.ipynb)"
+        lines.append(f"| {chapter.file[:2]} | {link} | {chapter.about} |")
+    return "\n".join(lines)

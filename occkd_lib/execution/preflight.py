@@ -1,0 +1,81 @@
+"""What would stop a recipe hours later, found before anything starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import torch
+
+from occkd_lib.config import Recipe
+from occkd_lib.data import locate
+from occkd_lib.errors import OcckdError
+from occkd_lib.execution.estimate import known_outputs
+from occkd_lib.losses.task import Facts
+from occkd_lib.models.weights.files import find_weights
+from occkd_lib.occlusion import occlude
+from occkd_lib.plugins import sources
+from occkd_lib.project import one_line
+from occkd_lib.runs import Run, run_folder
+from occkd_lib.stages.graph import all_stages, stage_of
+
+TOY_IMAGES = (2, 1, 16, 16)
+
+
+def check(recipe: Recipe, experiments: Sequence[str], seeds: Sequence[int] = ()) -> None:
+    """OcckdError, in one line, for what a recipe names and what is not there or does not work.
+
+    experiments, seeds: those that are to run (no seeds: the recipe's). Missing data are named all
+    at once, with the experiments that can run without them.
+    """
+    lacking: dict[str, OcckdError] = {}
+    for name in experiments:
+        chosen = recipe.experiment(name)
+        try:
+            check_experiment(recipe, name, seeds or chosen.seeds)
+        except OcckdError as error:
+            raise OcckdError(f"experiment {name!r}: {error}") from None
+        for data in (chosen.data, *chosen.test_on):
+            try:
+                locate(data)
+            except OcckdError as error:
+                lacking[name] = error
+    if lacking:
+        ready = [f"--only {name}" for name in experiments if name not in lacking]
+        rest = f". Without it: {' '.join(ready)}" if ready else ""
+        raise OcckdError(f"{'. '.join(dict.fromkeys(map(str, lacking.values())))}{rest}")
+
+
+def check_experiment(recipe: Recipe, name: str, seeds: Sequence[int]) -> None:
+    """Networks, losses, views, weights files and import paths of every stage and arm."""
+    experiment = recipe.experiment(name)
+    sources(experiment.model_dump(mode="json"))  # every import path leads to a module
+    outputs = known_outputs(experiment)
+    for each in dict.fromkeys(stage for seed in seeds for stage in all_stages(experiment, seed)):
+        stage = stage_of(experiment, each)
+        with blaming(f"view {stage.view!r}"):
+            seen = occlude(torch.zeros(TOY_IMAGES, dtype=torch.uint8), stage.view)
+            if seen.shape != TOY_IMAGES:
+                raise ValueError(f"{tuple(seen.shape)} images come out of {TOY_IMAGES}")
+        width = stage.network.embedding_dim(outputs)
+        loss = getattr(stage.settings, "loss", None)
+        if loss is not None:
+            with blaming(f"loss {loss.name!r}"):
+                loss.build(Facts(outputs, width, (1,) * outputs))
+        begins = hasattr(stage.settings, "start") and stage.settings.start is None
+        if begins and stage.network.init != "random":
+            runs = (Run(run_folder(recipe.name, name, seed, each)) for seed in seeds)
+            if not all(run.done for run in runs):  # a finished run does without the file
+                find_weights(stage.network.init)
+
+
+@contextmanager
+def blaming(what: str) -> Iterator[None]:
+    """Whatever a user's own code raises, in one line that names it."""
+    try:
+        yield
+    except OcckdError:
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {one_line(error, 120)}"
+        raise OcckdError(f"{what} does not work ({reason})") from error

@@ -1,0 +1,222 @@
+"""Running a recipe: Snakemake executes ``workflow/Snakefile``, this says how far it is."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import signal
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import NoReturn
+
+import psutil
+from joblib import cpu_count
+
+from occkd_lib.config import Recipe, builtin_recipes, load_recipe, recipe_file
+from occkd_lib.data import data_set
+from occkd_lib.errors import OcckdError
+from occkd_lib.execution.chapters import Graph, Job, Share, read_chapters
+from occkd_lib.execution.devices import visible_gpus
+from occkd_lib.execution.preflight import check
+from occkd_lib.execution.progress import Listener, Say
+from occkd_lib.project import library_hash, locked, outputs_root, project_root
+
+TO_DO, DONE, OLD = "to do", "done", "done by another version of the library"
+
+
+@dataclass
+class Workflow:
+    """A recipe and how to run it.
+
+    recipe: name or file. experiments, seeds: run these instead of all (experiments may be given by
+    a pattern, seeds may be new ones). cores: of this machine, all by default. threads: per training
+    job; by default 1 where all faces are built in (many short jobs side by side are faster), else
+    an equal share of the cores for every GPU, or all cores for one job at a time. again: execute
+    what is done, too (training stages that are done stay done). extra: further arguments for
+    Snakemake, such as ``--executor slurm --jobs 20``.
+    """
+
+    recipe: str
+    experiments: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = ()
+    cores: int | None = None
+    threads: int | None = None
+    again: bool = False
+    extra: Sequence[str] = ()
+    content: Recipe = field(init=False)
+    graph: Graph = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.content = load_recipe(self.recipe)
+        self.file = recipe_file(self.recipe).resolve()
+        if self.recipe not in builtin_recipes():
+            self.recipe = str(self.file)  # jobs run in other folders
+        named = (name for only in self.experiments or ("*",) for name in self.named(only))
+        self.experiments = tuple(dict.fromkeys(named))
+        self.graph = Graph(read_chapters(), {name: self.share(name) for name in self.experiments})
+        self.folder = outputs_root() / self.content.name
+        self._again = ("--forceall",) if self.again else ()
+        self.gpus = len(visible_gpus())
+        self.cores = self.cores or cpu_count()
+        if self.threads is None:
+            chosen = self.content.experiments.values()
+            built_in = all(data_set(each.data.name).find is None for each in chosen)
+            self.threads = 1 if built_in else max(1, self.cores // max(1, self.gpus))
+
+    def named(self, pattern: str) -> list[str]:
+        """The experiments that a name or a shell pattern (``fer_*``) means."""
+        found = [name for name in self.content.experiments if fnmatchcase(name, pattern)]
+        if not found:
+            self.content.experiment(pattern)  # the error that lists what there is
+        return found
+
+    def share(self, name: str) -> Share:
+        """What the graph must know of an experiment."""
+        experiment = self.content.experiment(name)
+        methods = {experiment.method(stage).name for stage in experiment.stages}
+        return {"seeds": self.seeds or experiment.seeds, "methods": sorted(methods)}
+
+    def check(self) -> None:
+        """OcckdError for what would stop a job later: data, networks, plug-ins, notebooks."""
+        for chapter in self.graph.chapters:
+            notebook = project_root() / "notebooks" / f"{chapter}.ipynb"
+            if not notebook.is_file():
+                raise OcckdError(f"no {notebook}, which workflow/chapters.yaml names")
+        check(self.content, self.experiments, self.seeds)
+
+    def plan(self) -> dict[Job, str]:
+        """Every job of the recipe in the order of the book: TO_DO, DONE or OLD."""
+        heard = Listener()
+        self._snakemake(heard, "--dry-run", *self._again)
+        now, waiting = library_hash(), set(heard.jobs.values())
+        return {
+            job: TO_DO if job in waiting else self._made_by(now, job) for job in self.graph.jobs()
+        }
+
+    def _made_by(self, library: str, job: Job) -> str:
+        """DONE, or OLD if the notebook's status names another version of the library."""
+        status = (self.folder / job.output).with_suffix(".status.json")
+        try:
+            made_by = json.loads(status.read_text())["environment"]["library_hash"]
+        except (OSError, ValueError, KeyError):
+            return OLD
+        return DONE if made_by == library else OLD
+
+    def run(self, say: Say = print) -> None:
+        """Execute what is not done; ``say`` gets a line whenever a job starts or ends.
+
+        Raises OcckdError when a notebook fails; what does not build on it is executed all the
+        same. Raises KeyboardInterrupt on Ctrl-C, after ending the jobs.
+        """
+        name, plan = self.content.name, list(self.plan().values())
+        to_do, old = plan.count(TO_DO), plan.count(OLD)
+        if old:
+            say(f"{name}: {old} notebooks were made by another version of the library, see --again")
+        if not to_do:
+            say(f"{name}: all {len(plan)} notebooks are done")
+            return
+        say(
+            f"{name}: {to_do} of {len(plan)} notebooks to execute; cores: {self.cores}, GPUs: "
+            f"{self.gpus}, threads a training job: {self.threads}; logs: {self.folder / 'logs'}"
+        )
+        listener = Listener(to_do, say)
+        lock = self.folder / ".occkd-run.lock"  # unlike Snakemake's, it ends with the process
+        with locked(lock, self._refuse), ending_jobs_on_interrupt():
+            self._snakemake(listener, *self._again)
+        if listener.failed:
+            job, reason = next(iter(listener.failed.items()))
+            raise OcckdError(
+                f"{len(listener.failed)} of {to_do} notebooks failed; {' '.join(str(job).split())}"
+                f": {reason}. See {self.folder / 'logs'}; the same command goes on from here"
+            )
+
+    def results(self) -> dict[str, Path]:
+        """What a finished run leaves to look at."""
+        of_all = [chapter for chapter in self.graph.chapters.values() if chapter.once == "recipe"]
+        places = {
+            "results": self.folder / "results" / "index.html",
+            **{f"{c.title} chapter": self.folder / Job(c.file).output for c in of_all},
+            "all notebooks": self.folder / "notebooks",
+            "logs": self.folder / "logs",
+        }
+        return {what: where for what, where in places.items() if where.exists()}
+
+    def _refuse(self) -> NoReturn:
+        name = self.content.name
+        raise OcckdError(f"recipe {name!r} is being run by another process: wait, or end it")
+
+    def _first(self) -> list[str]:
+        """The longest ways through the graph, to be begun first: experiments with ablations."""
+        experiments = self.content.experiments
+        return [
+            job.output
+            for job in self.graph.jobs()
+            if job.experiment and isinstance(job.seed, int) and self.graph.awaited(job.chapter)
+            if experiments[job.experiment].ablations_of(job.seed)
+        ]
+
+    def _snakemake(self, listener: Listener, *mode: str) -> None:
+        from snakemake.cli import main
+
+        config = {
+            "recipe": self.recipe,
+            "recipe_file": str(self.file),
+            "experiments": self.graph.experiments,
+            "threads": self.threads,
+            "gpu": min(1, self.gpus),
+        }
+        parent = logging.getLogger("snakemake")
+        parent.addHandler(listener)
+        with contextlib.ExitStack() as stack:
+            stack.callback(parent.removeHandler, listener)
+            folder = self.folder
+            if "--dry-run" in mode:  # it is never quiet, and should leave nothing behind
+                stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
+                stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
+                if not folder.is_dir():
+                    folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            arguments = [
+                *("--snakefile", str(project_root() / "workflow" / "Snakefile")),
+                *("--directory", str(folder)),
+                *("--cores", str(self.cores), "--resources", f"gpu={self.gpus}"),
+                *("--nolock", "--rerun-incomplete", "--rerun-triggers", "mtime", "--keep-going"),
+                *("--quiet", "all", *mode, *self.extra),
+                *(("--prioritize", *first) if (first := self._first()) else ()),
+                *("--config", *(f"{key}={json.dumps(value)}" for key, value in config.items())),
+            ]
+            try:
+                main(arguments)
+            except SystemExit as end:
+                if end.code and not listener.failed:
+                    raise OcckdError(f"Snakemake: {listener.complaint or end.code}") from None
+
+
+@contextmanager
+def ending_jobs_on_interrupt() -> Iterator[None]:
+    """On Ctrl-C, end the jobs too; Snakemake alone would wait for them, maybe for hours."""
+    interrupted = False
+
+    def end_jobs(number: int, frame: object) -> NoReturn:
+        nonlocal interrupted
+        interrupted = True
+        for job in psutil.Process().children():
+            with contextlib.suppress(psutil.NoSuchProcess):
+                job.terminate()
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, end_jobs)
+    try:
+        yield
+    except OcckdError:
+        if not interrupted:
+            raise
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if interrupted:
+        raise KeyboardInterrupt

@@ -1,0 +1,98 @@
+"""Task losses, by name: what ``loss:`` of a stage can be, with its parameters.
+
+A task loss is a function (output B x K, target, **parameters) -> scalar, or a ``TaskLoss`` where it
+needs more than that (embeddings, class counts, parameters that learn).
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
+from torch import Tensor, nn
+
+from occkd_lib.losses.task.absolute_error import absolute_error
+from occkd_lib.losses.task.cross_entropy import binary_cross_entropy, cross_entropy
+from occkd_lib.losses.task.multi_target import multi_target_loss
+from occkd_lib.plugins import resolve
+from occkd_lib.settings import first_error
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a loss may need to know before training: outputs K, embedding width D, class counts K.
+
+    counts: training faces of every class; () for a quantity.
+    """
+
+    outputs: int
+    embedding_dim: int
+    counts: tuple[int, ...]
+
+
+class TaskLoss(nn.Module):
+    """A task loss with needs or parameters of its own: ``Kind(facts, **parameters)``."""
+
+    def forward(self, output: Tensor, embedding: Tensor, target: Tensor) -> Tensor:
+        """output: B x K, embedding: B x D, target: B, or B x K for soft labels. -> scalar"""
+        raise TypeError(f"{type(self).__name__} must define forward()")
+
+
+class FunctionLoss(TaskLoss):
+    """A plain function of outputs and targets as a TaskLoss."""
+
+    def __init__(self, function: Callable[..., Tensor], parameters: dict[str, Any]) -> None:
+        super().__init__()
+        self.function, self.parameters_given = function, parameters
+
+    def forward(self, output: Tensor, embedding: Tensor, target: Tensor) -> Tensor:
+        return self.function(output, target, **self.parameters_given)
+
+
+TASK_LOSSES: dict[str, Callable[..., Tensor] | type[TaskLoss]] = {
+    "cross_entropy": cross_entropy,
+    "binary_cross_entropy": binary_cross_entropy,
+    "absolute_error": absolute_error,
+    "multi_target": multi_target_loss,
+}
+
+
+class LossChoice(BaseModel):
+    """``loss: focal`` or ``loss: {name: focal, gamma: 1}``: a name and its parameters, checked."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    name: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_alone(cls, raw: Any) -> Any:
+        return {"name": raw} if isinstance(raw, str) else raw
+
+    @model_validator(mode="after")
+    def _parameters_fit(self) -> LossChoice:
+        known = inspect.signature(resolve("loss", self.name, TASK_LOSSES)).parameters
+        named = {k: p for k, p in known.items() if p.kind is p.KEYWORD_ONLY}
+        for name, value in self.parameters.items():
+            if name not in named:
+                takes = ", ".join(named) or "none"
+                raise ValueError(f"loss {self.name!r} has no parameter {name!r}; it has: {takes}")
+            if isinstance(named[name].default, bool | int | float | str):
+                try:
+                    TypeAdapter(type(named[name].default)).validate_python(value)
+                except ValidationError as error:
+                    raise ValueError(f"loss {self.name!r}, {name}: {first_error(error)}") from None
+        return self
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        return dict(self.model_extra or {})
+
+    def build(self, facts: Facts) -> TaskLoss:
+        """The loss, ready to be called as (output, embedding, target)."""
+        loss = resolve("loss", self.name, TASK_LOSSES)
+        if isinstance(loss, type) and issubclass(loss, TaskLoss):
+            return loss(facts, **self.parameters)
+        return FunctionLoss(loss, self.parameters)

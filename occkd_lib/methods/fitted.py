@@ -1,0 +1,167 @@
+"""What all methods that train a network have in common: begin, fit, predict."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import nn
+
+from occkd_lib.data import FaceSet
+from occkd_lib.losses.task import Facts, LossChoice, TaskLoss
+from occkd_lib.methods.base import (
+    Job,
+    Method,
+    Row,
+    Stage,
+    StageSettings,
+    control_of,
+    student_of,
+)
+from occkd_lib.models import FaceNet, NetworkSettings, parameter_count
+from occkd_lib.models.cost import Cost
+from occkd_lib.tasks import Task
+from occkd_lib.training.batches import Batches
+from occkd_lib.training.fit import fit
+from occkd_lib.training.objective import Objective
+from occkd_lib.training.predict import predict
+from occkd_lib.training.predictions import NETWORK, prediction_table, save_predictions
+from occkd_lib.training.settings import FitSettings
+from occkd_lib.training.views import Views
+
+
+class FittedSettings(StageSettings, FitSettings):
+    """The settings of a stage that trains a network.
+
+    network: None for the experiment's. start: the stage whose weights it begins with, None for a
+    new network. loss: of the task; None for the one that the labels or the task ask for.
+    head_start: where a new network that predicts a quantity begins: at the mean of the training
+    targets, or at random values around 0. The papers do not say.
+    """
+
+    network: NetworkSettings | None = None
+    start: str | None = None
+    loss: LossChoice | None = None
+    head_start: Literal["mean", "random"] = "mean"
+
+
+class Fitted(Method):
+    """Train one network. Derived methods say from which objective."""
+
+    def needs(self, settings: Any) -> tuple[str, ...]:
+        return (settings.start,) if settings.start else ()
+
+    def check(self, settings: Any, task: Task, *, has_validation: bool) -> None:
+        if not has_validation and (settings.select != "last" or settings.tune):
+            raise ValueError(
+                "the data set has no validation split: set 'select: last' and no 'tune'"
+            )
+
+    def objective(self, job: Job, task_loss: TaskLoss, model: FaceNet, views: Views) -> Objective:
+        """What ``model`` is to learn from the training faces ``views``."""
+        return Objective(task_loss, job.stage.view)
+
+    def carry_out(self, job: Job) -> dict[str, Any]:
+        stage, settings, compute = job.stage, job.stage.settings, job.compute
+        seed = legacy_seed(job)
+        torch.manual_seed(seed)
+        model = self.begin(job)
+        model = model.to(compute.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        views, *held_out = (
+            Views(faces, model.input_spec, compute.device)
+            for faces in (*map(job.faces.split, ("train", "val", "test")), *job.also_test)
+        )
+        val, *_ = held_out
+        batches = Batches(
+            views, batch_size=job.batch_size, seed=seed, flip=job.flip, shift=job.shift
+        )
+        choice = settings.loss or LossChoice(name=views.faces.loss or job.task.loss)
+        facts = Facts(job.outputs, model.embedding_dim, class_counts(views.faces))
+        objective = self.objective(job, choice.build(facts), model, views).to(compute.device)
+
+        def answers(looks: Views, view: str) -> tuple[np.ndarray, np.ndarray]:
+            output = predict(model, looks, view, compute=compute).output.cpu()
+            return job.task.decide(output).numpy(), output.numpy()
+
+        def validate(network: FaceNet) -> float:
+            if not len(val):
+                return math.nan
+            metric = job.task.metric
+            return metric.sign * metric(val.faces.targets, answers(val, stage.view)[0])
+
+        fitted = fit(
+            model, batches, objective, settings, job.run,
+            validate=validate, compute=compute, seed=seed, say=job.say,
+        )  # fmt: skip
+        tables = [
+            prediction_table(looks.faces, view, NETWORK, *answers(looks, view))
+            for view in stage.tested_on
+            for looks in held_out
+            if len(looks)
+        ]
+        save_predictions(job.run, tables, job.task)
+        job.run.save_tensors("model", model.state_dict())
+        return {
+            **fitted,
+            "parameters": parameter_count(model),
+            "parameters_of_objective": parameter_count(objective),
+            "loss": choice.model_dump(),
+            "initialisation": model.init_record,
+        }
+
+    def begin(self, job: Job) -> FaceNet:
+        """The network before its first step: a parent's, or a new one."""
+        if job.stage.settings.start:
+            return job.load(job.stage.settings.start)
+        model = job.stage.network.build(job.outputs)
+        if job.task.continuous and job.stage.settings.head_start == "mean":
+            targets = job.faces.split("train").targets
+            nn.init.constant_(model.head.bias, float(targets.float().mean()))
+        return model
+
+    def rows(self, stage: Stage, stages: Mapping[str, Stage]) -> list[Row]:
+        return [
+            Row(
+                name=stage.name,
+                stage=stage.name,
+                key=NETWORK,
+                method=self.name,
+                title=self.row_title(stage),
+                parts=(stage.name,),
+                trained_on=self.trained_on(stage),
+                view=view,
+                student=student_of(stage),
+                control=control_of(stage.name, stages),
+                published=self.published,
+                color=self.color,
+            )
+            for view in stage.tested_on
+        ]
+
+    def row_title(self, stage: Stage) -> str:
+        """The method in words, for this stage."""
+        return self.title
+
+    def trained_on(self, stage: Stage) -> tuple[str, ...]:
+        """The views that the training saw, a teacher's first."""
+        return (stage.view,)
+
+    def flop(self, settings: Any, train: int, val: int, cost: Cost, teacher: Cost | None) -> float:
+        return settings.epochs * (train * cost.training + val * cost.forward)
+
+
+def class_counts(faces: FaceSet) -> tuple[int, ...]:
+    """Faces of every class; () for a quantity."""
+    if not faces.classes:
+        return ()
+    return tuple(torch.bincount(faces.targets, minlength=len(faces.classes)).tolist())
+
+
+def legacy_seed(job: Job) -> int:
+    name = job.stage.method.name
+    base = f"student_{job.stage.view}" if name == "student" else name
+    return zlib.crc32(f"{base}|{job.seed}".encode()) % 20_000

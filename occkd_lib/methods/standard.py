@@ -1,0 +1,86 @@
+"""Step 3, conventional: soft targets (journal, Eq. 1-2) or hints (Eq. 3)."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+from torch import Tensor, nn
+
+from occkd_lib.losses import blend, hint_loss, soft_target_loss
+from occkd_lib.losses.task import TaskLoss
+from occkd_lib.methods.base import Job, Stage
+from occkd_lib.methods.distilled import (
+    Distilled,
+    DistilledObjective,
+    DistilledSettings,
+    adapter,
+)
+from occkd_lib.models import FaceNet
+from occkd_lib.tasks import Task
+from occkd_lib.training.batches import Batch
+from occkd_lib.training.objective import Objective
+from occkd_lib.training.views import Views
+
+
+class StandardSettings(DistilledSettings):
+    method: Literal["standard"] = "standard"
+    kind: Literal["soft_targets", "hint"]
+    tau: float = Field(20.0, gt=0)
+    tau_squared: bool = False
+    hint_reduction: Literal["mean", "sum"] = "mean"
+
+
+class Standard(Distilled):
+    """Conventional teacher-student training."""
+
+    name = "standard"
+    title = "standard T-S"
+    settings = StandardSettings
+    published = {"journal": "standard_TS", "icpr2020": "standard_TS"}
+    color = 0
+
+    def check(self, settings: StandardSettings, task: Task, *, has_validation: bool) -> None:
+        super().check(settings, task, has_validation=has_validation)
+        if settings.kind == "soft_targets" and not task.softmax:
+            raise ValueError(
+                f"task {task.name!r} has one output, so no softmax: kind must be hint"
+            )
+
+    def adapts(self, stage: Stage) -> bool:
+        return stage.settings.kind == "hint" and super().adapts(stage)
+
+    def objective(self, job: Job, task_loss: TaskLoss, model: FaceNet, views: Views) -> Objective:
+        settings = job.stage.settings
+        teacher = job.teacher(settings.teacher, views)
+        if settings.kind == "soft_targets":
+            return SoftTargetObjective(task_loss, job.stage.view, teacher, settings)
+        return HintObjective(task_loss, job.stage.view, teacher, settings, adapter=adapter(model, teacher))
+
+
+class SoftTargetObjective(DistilledObjective):
+    """Eq. 1-2: the teacher's softened predictions of the batch's own faces."""
+
+    def forward(self, student: FaceNet, batch: Batch) -> Tensor:
+        s, seen = self.settings, student(batch.inputs(self.view))
+        distillation = soft_target_loss(
+            seen.output, self.teacher.of(batch).output, s.tau, tau_squared=s.tau_squared
+        )
+        return blend(self.task(seen, batch), distillation, s.lam)
+
+
+class HintObjective(DistilledObjective):
+    """Eq. 3: the teacher's embeddings of the batch's own faces."""
+
+    def __init__(self, *parts: Any, adapter: nn.Module) -> None:
+        super().__init__(*parts)
+        self.adapter = adapter
+
+    def forward(self, student: FaceNet, batch: Batch) -> Tensor:
+        s, seen = self.settings, student(batch.inputs(self.view))
+        distillation = hint_loss(
+            self.adapter(seen.embedding),
+            self.teacher.of(batch).embedding,
+            reduction=s.hint_reduction,
+        )
+        return blend(self.task(seen, batch), distillation, s.lam)

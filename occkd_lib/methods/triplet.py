@@ -1,0 +1,125 @@
+"""Step 3, the papers' own: triplet loss against the teacher's embeddings (journal, Eq. 4-7)."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from occkd_lib.losses import blend, triplet_kd_loss
+from occkd_lib.losses.task import TaskLoss
+from occkd_lib.methods.base import Job
+from occkd_lib.methods.distilled import (
+    Distilled,
+    DistilledObjective,
+    DistilledSettings,
+    adapter,
+)
+from occkd_lib.methods.fitted import legacy_seed
+from occkd_lib.mining import MINERS, Triplets
+from occkd_lib.models import FaceNet
+from occkd_lib.models.cost import Cost
+from occkd_lib.plugins import resolve
+from occkd_lib.tasks import Task
+from occkd_lib.training.batches import Batch
+from occkd_lib.training.device import Compute
+from occkd_lib.training.objective import Objective
+from occkd_lib.training.predict import predict
+from occkd_lib.training.views import Views
+
+
+class TripletSettings(DistilledSettings):
+    method: Literal["triplet"] = "triplet"
+    alpha: float = Field(ge=0)
+    squared: bool = True
+    fraction: float = Field(0.1, gt=0, le=1, description="size of the mining pools")
+    max_target_gap: float | None = Field(None, gt=0, description="years; quantities only")
+    normalize: bool = Field(False, description="L2-normalise embeddings first")
+    keep_task_weight: bool = Field(False, description="CE + lam * triplet, the ICPR form")
+    mining: str = "hard"
+
+
+class Triplet(Distilled):
+    """Hard triplets, mined once an epoch: anchor and negative of the student, positive of the
+    teacher."""
+
+    name = "triplet"
+    title = "triplet T-S"
+    settings = TripletSettings
+    published = {"journal": "triplet_TS", "icpr2020": "triplet_TS"}
+    color = 3
+
+    def check(self, settings: TripletSettings, task: Task, *, has_validation: bool) -> None:
+        super().check(settings, task, has_validation=has_validation)
+        resolve("miner", settings.mining, MINERS)
+        if (settings.max_target_gap is None) == task.continuous:
+            verb = "needs" if task.continuous else "takes no"
+            raise ValueError(f"task {task.name!r} {verb} max_target_gap")
+
+    def objective(self, job: Job, task_loss: TaskLoss, model: FaceNet, views: Views) -> Objective:
+        settings = job.stage.settings
+        teacher = job.teacher(settings.teacher, views)
+        return TripletObjective(
+            task_loss, job.stage.view, teacher, settings,
+            adapter=adapter(model, teacher), views=views, compute=job.compute, seed=legacy_seed(job),
+        )  # fmt: skip
+
+    def flop(self, settings: Any, train: int, val: int, cost: Cost, teacher: Cost | None) -> float:
+        # the negative goes through the student, too, and mining looks at every face
+        more = settings.epochs * train * (cost.training + cost.forward)
+        return super().flop(settings, train, val, cost, teacher) + more
+
+
+class TripletObjective(DistilledObjective):
+    """Eq. 4-7, blended with the anchors' task loss (Eq. 5)."""
+
+    def __init__(
+        self, *parts: Any, adapter: nn.Module, views: Views, compute: Compute, seed: int
+    ) -> None:
+        super().__init__(*parts)
+        self.adapter = adapter
+        self.views, self.compute, self.seed = views, compute, seed
+        self.miner = resolve("miner", self.settings.mining, MINERS)
+        self.targets = views.faces.targets.to(views.device)
+        self.triplets: Triplets | None = None
+
+    def placed(self, embedding: Tensor) -> Tensor:
+        """The space distances are measured in: raw, or the unit sphere."""
+        embedding = embedding.float()
+        return F.normalize(embedding) if self.settings.normalize else embedding
+
+    def start_epoch(self, student: FaceNet, epoch: int) -> None:
+        """Mine this epoch's triplets with the weights of its beginning (Eq. 6-7)."""
+        seen = predict(student, self.views, self.view, compute=self.compute).embedding
+        with torch.no_grad():
+            seen = self.adapter(seen)
+        self.triplets = self.miner(
+            self.placed(seen),
+            self.placed(self.teacher.embedding[0]),
+            self.targets,
+            fraction=self.settings.fraction,
+            max_target_gap=self.settings.max_target_gap,
+            generator=torch.Generator().manual_seed(self.seed * 100_003 + epoch),
+        )
+
+    def forward(self, student: FaceNet, batch: Batch) -> Tensor:
+        assert self.triplets is not None, "start_epoch() mines the triplets first"
+        s = self.settings
+        positive = self.teacher.embedding[batch.flipped.long(), self.triplets.positive[batch.index]]
+        hidden = [
+            batch.inputs(self.view),
+            batch.inputs(self.view, self.triplets.negative[batch.index]),
+        ]
+        both = student(torch.cat(hidden))
+        anchor, negative = self.adapter(both.embedding).chunk(2)
+        distillation = triplet_kd_loss(
+            self.placed(anchor), self.placed(positive), self.placed(negative),
+            alpha=s.alpha, squared=s.squared,
+        )  # fmt: skip
+        seen = type(both)(*(part[: len(anchor)] for part in both))
+        return blend(
+            self.task(seen, batch), distillation, s.lam, keep_task_weight=s.keep_task_weight
+        )

@@ -1,0 +1,1 @@
+"""Pretrained weights: files, what they become, MatConvNet's format, and loading."""

@@ -1,0 +1,206 @@
+"""Forests: values with their intervals, one a row, against a line."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from textwrap import fill
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from occkd_lib.methods import Row
+from occkd_lib.occlusion import view_title
+from occkd_lib.plots.style import (
+    FAINT,
+    PALETTE,
+    SIGNIFICANT,
+    WIDTH,
+    Color,
+    canvas,
+    label_rows,
+    told_apart,
+)
+from occkd_lib.results.differences import LEVEL
+from occkd_lib.results.summary import OFFICIAL
+from occkd_lib.tasks import Metric
+from occkd_lib.tasks.metrics import metric_of
+
+FAR = 6  # times the median reach of a table's intervals
+
+
+class Dot(NamedTuple):
+    """A row of ``forest``: a value and its interval."""
+
+    label: str
+    value: float
+    low: float
+    high: float
+    color: Color
+
+
+def forest(
+    dots: Sequence[Dot], xlabel: str, *, at: float = 0.0, title: str = "", limit: float = math.inf
+) -> Figure:
+    """Values with their intervals, one a row, against the line ``at``.
+
+    limit: a value further from the line would flatten the others; it is written at the edge.
+    Long labels, title and ``xlabel`` are wrapped.
+    """
+    labels = [fill(dot.label, 44) for dot in dots]
+    xlabel = "\n".join(fill(line, 90) for line in xlabel.split("\n"))
+    title = fill(title, 84)
+    lines = xlabel.count("\n") + bool(title) + sum(text.count("\n") for text in (title, *labels))
+    with canvas(figsize=(WIDTH, 0.85 + 0.15 * lines + 0.34 * len(dots))) as (figure, axes):
+        ax = axes[0, 0]
+        ax.axvline(at, color="0.4", linewidth=1, linestyle="--")
+        for y, dot in enumerate(dots):
+            if abs(dot.value - at) <= limit:
+                draw(ax, y, dot)
+                continue
+            left = dot.value < at
+            arrows = "\N{LEFTWARDS ARROW} {:+.1f}", "{:+.1f} \N{RIGHTWARDS ARROW}"
+            text, side = arrows[not left].format(dot.value), "left" if left else "right"
+            edge = at - limit if left else at + limit
+            ax.text(edge, y, text, ha=side, va="center", color=dot.color)
+        label_rows(ax, labels)
+        figure.supxlabel(xlabel)
+        if title:  # over the whole width, labels included
+            figure.suptitle(title, x=0.01, ha="left")
+        if limit < math.inf:
+            ax.set_xlim(at - limit, at + limit)
+        ax.grid(True, axis="x")
+    return figure
+
+
+def draw(ax: Axes, y: int, dot: Dot) -> None:
+    """One value with its interval in row ``y``."""
+    ax.plot([dot.low, dot.high], [y, y], color=dot.color, linewidth=2.2)
+    ax.plot(dot.value, y, "o", color=dot.color, markersize=7)
+
+
+def dots_of(
+    labels: Iterable[str],
+    values: pd.DataFrame,
+    special: pd.Series,
+    colors: tuple[Color, Color] = (FAINT, SIGNIFICANT),
+) -> list[Dot]:
+    """values: value, low, high; special: which rows have the second of the two colours."""
+    lines = zip(labels, values.to_numpy(float), special, strict=True)
+    return [Dot(str(label), *value, colors[bool(chosen)]) for label, value, chosen in lines]
+
+
+def pairs(table: pd.DataFrame) -> pd.Series:
+    """What is compared with what."""
+    return table["method"] + "  \N{MINUS SIGN}  " + table["against"]
+
+
+def better(metric: Metric, more: str = "more", less: str = "less") -> str:
+    """Which sign is good, for a forest's label."""
+    return f"{more if metric.higher_is_better else less} is better"
+
+
+def difference_forest(table: pd.DataFrame, metric: Metric | str, *, title: str = "") -> Figure:
+    """Rows of ``results.differences`` as dots with intervals around zero."""
+    metric = metric_of(metric)
+    values = table[["difference", "low", "high"]]
+    dots = dots_of(pairs(table), values, table["p (Holm)"] < LEVEL)
+    label = f"difference, {metric.unit} ({better(metric)}; blue: p (Holm) < {LEVEL})"
+    return forest(dots, label, title=title)
+
+
+def ablation_forest(table: pd.DataFrame, metric: Metric | str, *, title: str = "") -> Figure:
+    """The differences of an ablation table to its first row; one far away stands at the edge."""
+    metric, first, rows = metric_of(metric), table.index[0], table.iloc[1:]
+    values = rows[["difference", "difference low", "difference high"]]
+    reach = values.abs().max(axis=1)
+    limit = 1.15 * reach[reach <= FAR * reach.median()].max() or math.inf  # all equal
+    label = f"{metric.unit} ({better(metric)}) against: {first}\nblue: p (Holm) < {LEVEL}"
+    dots = dots_of(rows.index, values, rows["p (Holm)"] < LEVEL)
+    return forest(dots, label, title=title, limit=limit)
+
+
+def over_seeds_forest(table: pd.DataFrame, metric: Metric | str) -> Figure:
+    """Each seed's difference (rings), their mean with its interval over seeds."""
+    metric, clear = metric_of(metric), (table["low"] > 0) | (table["high"] < 0)
+    figure = forest(
+        dots_of(pairs(table), table[["mean", "low", "high"]], clear),
+        f"difference, {metric.unit} ({better(metric)}); rings: seeds\n"
+        "blue: the 95 % interval over seeds leaves zero out",
+    )
+    for y, values in enumerate(table["values"]):
+        figure.axes[0].plot(values, [y] * len(values), "o", mfc="none", mec="0.2", ms=5, mew=0.8)
+    return figure
+
+
+def attention_forest(
+    table: pd.DataFrame, part: str = "visible part", *, chance: float = 50.0
+) -> Figure:
+    """Grad-CAM mass (``results.attention``) as dots with intervals, against the pixels' share.
+
+    part: of the face, in words, where the mass lies; chance: per cent of the pixels that lie there.
+    Orange: networks that see the full face.
+    """
+    values, full = table[["mass, %", "low", "high"]], table["sees"] == "full"
+    dots = dots_of(table.index, values, full, (PALETTE[0], PALETTE[1]))
+    return forest(dots, f"Grad-CAM mass on the {part}, % (95 % interval over faces)", at=chance)
+
+
+def references(rows: Iterable[Row]) -> list[str]:
+    """Names of the networks that other networks are compared with."""
+    networks = [row for row in rows if row.name == row.stage]
+    named = {name for row in networks for name in (row.student, row.control)}
+    return list(dict.fromkeys(row.name for row in networks if row.name in named))
+
+
+def results_forest(
+    results: pd.DataFrame, rows: Mapping[tuple[str, str], Row], view: str, metric: Metric | str
+) -> Figure:
+    """Every row tested on one view, with 95 % interval and each seed, against dashed lines.
+
+    results: lines of one experiment from ``results.summary``. rows: from ``stages.rows_of``. The
+    lines are the networks that others are compared with: the undistilled student and the control
+    (as much training, no teacher); what a teacher adds lies beyond the second. A row whose training
+    never saw the view would flatten the others where it is far off; then an arrow stands for it.
+    Raises ValueError unless the results are of one experiment and hold something on the view.
+    """
+    metric = metric_of(metric)
+    found = results[(results["metric"] == metric.name) & (results["subset"] == OFFICIAL)]
+    found = found[found["test_faces"] == view]
+    if found["experiment"].nunique() != 1:
+        raise ValueError(f"results must hold {metric.name!r} of one experiment, on {view!r}")
+    drawn = found.assign(**metric.factor * found[["mean", "low", "high"]])
+    drawn["values"] = [metric.factor * np.array(values) for values in found["values"]]
+    saw_it = [view in rows[name, view].trained_on for name in drawn["row"]]
+    near = drawn[saw_it] if any(saw_it) else drawn
+    reach = np.array([*near["low"], *near["high"], *np.concatenate([*near["values"]])])
+    left, right, span = reach.min(), reach.max(), np.ptp(reach)
+    lines = references(rows.values())
+    with canvas(figsize=(WIDTH, 0.9 + 0.36 * len(drawn))) as (figure, axes):
+        ax = axes[0, 0]
+        for y, line in enumerate(drawn.to_dict("records")):
+            mean, color = line["mean"], PALETTE[rows[line["row"], view].color % len(PALETTE)]
+            ax.annotate(f"{mean:.2f}", (1.01, y), xycoords=("axes fraction", "data"),
+                        va="center", fontsize=9)  # fmt: skip
+            if not left - span <= mean <= right + span:
+                ax.set_xlim(left - 0.1 * span, right + 0.1 * span)
+                edge, arrow = (0.985, ">") if mean > right else (0.015, "<")
+                across = ax.get_yaxis_transform()  # x in 0..1, y a row
+                ax.plot(edge, y, arrow, transform=across, color=color)
+                continue
+            if line["row"] in lines:
+                ax.axvline(mean, color=color, linewidth=1.2, linestyle="--", zorder=0)
+            draw(ax, y, Dot("", mean, line["low"], line["high"], color))
+            if len(line["values"]) > 1:
+                places = [y + 0.28] * len(line["values"])
+                ax.plot(line["values"], places, "|", color=color, markersize=7, alpha=0.8)
+        label_rows(ax, told_apart(dict(zip(drawn["row"], drawn["title"], strict=True))).values())
+        ax.grid(True, axis="x")
+        good = better(metric, "higher", "lower")
+        ax.set_xlabel(f"{metric.heading} ({good}; bars: 95 % interval over test faces)")
+        name, n = drawn["experiment"].iloc[0], drawn["n"].iloc[0]
+        ax.set_title(f"{name}: {view_title(view)} visible, n = {n:,}")
+    return figure

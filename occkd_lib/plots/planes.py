@@ -1,0 +1,80 @@
+"""Embeddings in the plane. scikit-learn is imported where it is used, it takes a second."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from occkd_lib.plots.style import PALETTE, WIDTH, canvas
+from occkd_lib.tasks import Task
+from occkd_lib.tasks.metrics import Values, as_numpy
+
+AXES = {"tsne": "t-SNE", "pca": "first two principal components"}
+
+
+def embedding_maps(
+    panels: Mapping[str, Values],
+    targets: Values,
+    task: Task,
+    classes: Sequence[str],
+    *,
+    method: str = "tsne",
+    seed: int = 0,
+) -> Figure:
+    """Embeddings in the plane, by t-SNE or "pca"; coloured by class, or by a quantity.
+
+    panels: title -> N x D, of the same N faces in every panel (D may differ). targets: N. classes:
+    their names, () for a quantity. Distances between t-SNE's clusters mean nothing, nor does where
+    a panel puts them; neighbourhoods do.
+    """
+    values = as_numpy(targets)
+    if any(len(points) != len(values) for points in panels.values()):
+        raise ValueError(f"every panel must hold the {len(values)} faces of targets")
+    columns = min(2, len(panels))
+    rows = math.ceil(len(panels) / columns)
+    size = (6.5, 5.0) if columns == 1 else (WIDTH + 1, 3.7 * rows)
+    with canvas(rows, columns, figsize=size) as (figure, axes):
+        dots = {"s": 12 if columns == 1 else 7, "alpha": 0.75, "linewidths": 0}
+        for ax, (title, embeddings) in zip(axes.flat, panels.items(), strict=False):
+            points = in_the_plane(embeddings, method, seed)
+            if task.continuous:
+                drawn = ax.scatter(*points.T, c=values, cmap="viridis", **dots)
+            else:
+                for c in np.unique(values).astype(int):
+                    color = PALETTE[c % len(PALETTE)]
+                    ax.scatter(*points[values == c].T, color=color, label=classes[c], **dots)
+            ax.set(xticks=[], yticks=[], title=title)
+            ax.set_aspect("equal", adjustable="datalim")  # all panels of one size
+        for ax in axes.flat[len(panels) :]:
+            ax.axis("off")
+        figure.supxlabel(AXES[method])
+        if task.continuous:
+            label = f"{task.name}, {task.metric.unit}"
+            bar = figure.colorbar(drawn, ax=axes, label=label, shrink=0.7)
+            cast(Any, bar.solids).set_alpha(1)
+        else:
+            entries = axes.flat[0].get_legend_handles_labels()
+            figure.legend(*entries, loc="outside right center", markerscale=2)
+    return figure
+
+
+def in_the_plane(embeddings: Values, method: str, seed: int) -> np.ndarray:
+    """N x D to N x 2, by "tsne" (after 50 principal components) or "pca"."""
+    from sklearn.decomposition import PCA
+    from sklearn.manifold import TSNE
+
+    points = as_numpy(embeddings).astype(np.float32)
+    if method not in AXES:
+        raise ValueError(f"unknown method {method!r}; one of {', '.join(AXES)}")
+    if method == "pca" or points.shape[1] > 50:  # the usual first step of t-SNE, and far faster
+        kept = 2 if method == "pca" else min(50, len(points))
+        points = PCA(kept, random_state=seed).fit_transform(points)
+    if method == "pca":
+        return points
+    perplexity = min(30.0, (len(points) - 1) / 3)
+    tsne = TSNE(2, perplexity=perplexity, init="pca", max_iter=500, random_state=seed)
+    return tsne.fit_transform(points)

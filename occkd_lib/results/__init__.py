@@ -1,0 +1,46 @@
+"""Results: from the predictions of finished runs to values, intervals, tests and sentences.
+
+store → summary → over_seeds          every line of every table
+      → differences                   one experiment, row beside row
+      → ablations, attention          one question, one table, one sentence
+"""
+
+from occkd_lib.results.differences import (
+    differences,
+    is_better,
+    right,
+    scores,
+    spoken,
+    verdicts,
+    won_back,
+)
+from occkd_lib.results.protocol import every_prediction, protocol, stage_table
+from occkd_lib.results.store import Answers, Source, Store, open_store
+from occkd_lib.results.summary import HOLM, OFFICIAL, WITHOUT_COPIES, collect, summary
+from occkd_lib.results.text import Section, p_text, title_of, with_interval
+
+__all__ = [
+    "HOLM",
+    "OFFICIAL",
+    "WITHOUT_COPIES",
+    "Answers",
+    "Section",
+    "Source",
+    "Store",
+    "collect",
+    "differences",
+    "every_prediction",
+    "is_better",
+    "open_store",
+    "p_text",
+    "protocol",
+    "right",
+    "scores",
+    "spoken",
+    "stage_table",
+    "summary",
+    "title_of",
+    "verdicts",
+    "with_interval",
+    "won_back",
+]

@@ -1,0 +1,231 @@
+"""Ablations: one question, one small table, one sentence (journal, Table 4 and Sect. 4; chapter 7).
+
+Three questions can be asked of a finished experiment, if it has the stages for them; the recipe's
+``ablations`` ask others, each of them by training a stage again with some settings changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from occkd_lib.config import Ablation, Experiment, arm_name
+from occkd_lib.errors import OcckdError
+from occkd_lib.evaluation import interval
+from occkd_lib.methods import Row
+from occkd_lib.occlusion import view_title
+from occkd_lib.results.differences import LEVEL, differences, is_better
+from occkd_lib.results.store import Source, Store
+from occkd_lib.results.text import Section, p_text, with_interval
+from occkd_lib.stages import graph, rows_of, stage_of
+from occkd_lib.tasks import Metric, task_of
+from occkd_lib.tasks.metrics import metric_of
+from occkd_lib.training.predictions import NETWORK
+
+
+class Question(NamedTuple):
+    """text: what is asked. sources: label -> whose answers; all are compared with the first."""
+
+    text: str
+    sources: dict[str, Source]
+
+
+def questions(experiment: Experiment, seed: int | None = None) -> dict[str, Question]:
+    """All ablations of an experiment by name: the standing ones, then the recipe's.
+
+    seed: only those that the recipe asks with this seed. A standing question that has nothing to
+    compare in this experiment is left out.
+    """
+    rows = list(rows_of(experiment).values())
+    standing = {
+        "curriculum": Question(
+            "What does each step of the curriculum bring?", steps(experiment, rows)
+        ),
+        "views": Question("What does each view of the face tell?", views(rows)),
+        "embeddings": Question("Which embedding, and do two tell more than one?", machines(rows)),
+    }
+    found = {name: asked for name, asked in standing.items() if len(asked.sources) > 1}
+    own = experiment.ablations if seed is None else experiment.ablations_of(seed)
+    for name, ablation in own.items():
+        found[name] = Question(ablation.question, arms(experiment, ablation))
+    return found
+
+
+def steps(experiment: Experiment, rows: Sequence[Row]) -> dict[str, Source]:
+    """The students that distillation begins with, their teachers, the controls, and what is
+    distilled, all on the visible part."""
+    stages = graph(experiment)
+    here = {row.stage: row for row in rows if row.view == experiment.visible and row.key == NETWORK}
+    distilled = [row for stage, row in here.items() if stages[stage].method.distils]
+    names = [
+        *(row.student for row in distilled),
+        *(getattr(stages[row.stage].settings, "teacher", None) for row in distilled),
+        *(row.control for row in distilled),
+        *(row.name for row in distilled),
+    ]
+    return {name: Source.of(here[name]) for name in dict.fromkeys(names) if name in here}
+
+
+def views(rows: Sequence[Row]) -> dict[str, Source]:
+    """Every network that no teacher taught and no training continued, on every view that it is
+    tested on; nothing unless two parts of the face have a student of their own."""
+    first = [row for row in rows if row.key == NETWORK and len(row.trained_on) == 1]
+    first = [row for row in first if not (row.student or row.control)]
+    if len({row.trained_on for row in first}) < 3:
+        return {}
+    order = list(dict.fromkeys(row.view for row in first))
+    first.sort(key=lambda row: order.index(row.view))
+    return {f"{row.name}, {view_title(row.view)}": Source.of(row) for row in first}
+
+
+def machines(rows: Sequence[Row]) -> dict[str, Source]:
+    """The linear machines on controls, the distilled networks as they are, machines on these."""
+    networks = {row.name: row for row in rows if row.key == NETWORK}
+    controls = {row.control for row in networks.values()}
+    fused = sorted((row for row in rows if row.key != NETWORK), key=lambda row: len(row.parts))
+    on_controls = [row for row in fused if controls.issuperset(row.parts)]
+    others = [row for row in fused if row not in on_controls]
+    parts = dict.fromkeys(part for row in others for part in row.parts)
+    alone = [networks[part] for part in parts if part in networks]
+    return {row.name: Source.of(row) for row in (*on_controls, *alone, *others)}
+
+
+def arms(experiment: Experiment, ablation: Ablation) -> dict[str, Source]:
+    """Label -> every arm: what it changes, without what all arms have in common; last the control.
+
+    The first arm, with which the others are compared, is named by the recipe's own values.
+    """
+    first, *others = ablation.arms
+    varied = [key for arm in others for key in arm if arm[key] != first.get(key)]
+    settings = experiment.settings(arm_name(ablation.stage, first)).model_dump()
+    labels = [f"recipe: {in_words({key: settings[key] for key in dict.fromkeys(varied)})}"]
+    labels += [in_words({k: v for k, v in arm.items() if first.get(k) != v}) for arm in others]
+    stages = experiment.ablation_stages(ablation)
+    labels += [experiment.control_of(ablation.stage) or ""]
+    return {
+        label: Source(stage, NETWORK, stage_of(experiment, stage).view)
+        for label, stage in zip(labels, stages, strict=False)
+    }
+
+
+def in_words(arm: Mapping[str, object]) -> str:
+    """``alpha 0.1, mining random``"""
+    return ", ".join(f"{key} {str(value).lower()}" for key, value in arm.items())
+
+
+def stages_of(asked: Mapping[str, Question]) -> list[str]:
+    """Every stage and arm that the questions need, once."""
+    sources = [source for question in asked.values() for source in question.sources.values()]
+    return list(dict.fromkeys(source.stage for source in sources))
+
+
+def complete_seeds(store: Store, experiment: str, question: Question) -> list[int]:
+    """Seeds for which every run that the question needs is done."""
+    return store.complete_seeds(experiment, stages_of({"": question}))
+
+
+def ablation_table(
+    store: Store, experiment: str, question: Question, seeds: Sequence[int] | None = None
+) -> pd.DataFrame:
+    """One row a source: the metric on validation and on test, and the difference to the first row.
+
+    seeds: None for all that are finished. Index: the labels. Columns: seeds (how many), n (test
+    faces), validation, the test metric (mean over seeds) with its 95 % interval over test faces low
+    and high, difference (points or years, to the first row) with its paired interval, p (exact
+    McNemar for one seed's accuracy, else paired bootstrap), p (Holm; over the table). Per cent, or
+    years. Raises OcckdError when no seed is finished.
+    """
+    seeds = complete_seeds(store, experiment, question) if seeds is None else seeds
+    if not seeds:
+        missing = ", ".join(stages_of({"": question}))
+        raise OcckdError(
+            f"{store.recipe.name}/{experiment}: no seed has all of {missing}: run chapter 7 first"
+        )
+    metric = task_of(store.recipe.experiment(experiment).task).metric
+    test, val = (
+        [store.columns(experiment, question.sources, seed, split=split) for seed in seeds]
+        for split in ("test", "val")
+    )
+    first, *others = question.sources
+    target = test[0]["target"].to_numpy()
+    rows = {}
+    for label in question.sources:
+        within = interval(target, [table[label].to_numpy() for table in test], metric)
+        held_out = [metric(t["target"], t[label]) if len(t) else np.nan for t in val]
+        rows[label] = {
+            "seeds": len(seeds),
+            "n": len(target),
+            "validation": metric.factor * np.mean(held_out),
+            metric.heading: metric.factor * within.value,
+            "low": metric.factor * within.low,
+            "high": metric.factor * within.high,
+        }
+    paired = differences(test, [(label, first) for label in others], metric).set_index("method")
+    paired = paired.rename(columns={"low": "difference low", "high": "difference high"})
+    table = pd.DataFrame.from_dict(rows, orient="index").join(
+        paired[["difference", "difference low", "difference high", "p", "p (Holm)"]]
+    )
+    return table.round(dict.fromkeys(["validation", metric.heading, "low", "high"], 2))
+
+
+def as_text(table: pd.DataFrame, metric: Metric) -> pd.DataFrame:
+    """An ablation table, ready for a page or a paper."""
+    first = table.index[0]
+    rows = []
+    for label, row in zip(table.index, table.to_dict("records"), strict=True):
+        compared = label != first
+        found = with_interval(
+            row["difference"], row["difference low"], row["difference high"], sign="+"
+        )
+        value = with_interval(row[metric.heading], row["low"], row["high"])
+        rows.append(
+            {
+                "arm": label,
+                f"test {metric.heading}": value,
+                "validation": "" if np.isnan(row["validation"]) else f"{row['validation']:.2f}",
+                f"against {first}": found if compared else "",
+                "p": p_text(row["p"]) if compared else "",
+                "p (Holm)": p_text(row["p (Holm)"]) if compared else "",
+                "seeds": str(row["seeds"]),
+                "n": str(row["n"]),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def sections(store: Store) -> Iterator[Section]:
+    """Every ablation of every experiment for which a seed is finished, all such seeds together."""
+    for name, experiment in store.recipe.experiments.items():
+        metric = task_of(experiment.task).metric
+        for kind, question in questions(experiment).items():
+            if complete_seeds(store, name, question):
+                table = ablation_table(store, name, question)
+                said = f"{question.text} {sentence(table, metric)}"
+                title = f"Ablation {name} {kind}"
+                yield Section(title, said, table, as_text(table, metric), metric, question.text)
+
+
+def sentence(table: pd.DataFrame, metric: Metric | str) -> str:
+    """What an ablation table says, from its numbers: significant rows, and validation's choice."""
+    metric = metric_of(metric)
+    first, others = table.index[0], table.iloc[1:]
+    said = []
+    for row, ahead in zip(others.itertuples(), is_better(others, metric), strict=True):
+        values = dict(zip(others.columns, row[1:], strict=True))
+        if values["p (Holm)"] < LEVEL:
+            found = with_interval(
+                values["difference"], values["difference low"], values["difference high"], sign="+"
+            )
+            verdict = "better" if ahead else "worse"
+            p = p_text(values["p (Holm)"])
+            said.append(f"{row[0]} is {verdict} ({found} {metric.unit}, p {p})")
+    text = f"Compared with {first}: "
+    text += "; ".join(said) if said else "nothing is told apart by these faces"
+    if said and len(said) < len(others):
+        text += "; the rest is not told apart"
+    if table["validation"].notna().all():
+        text += f". Validation prefers {(metric.sign * table['validation']).idxmax()}"
+    return text + "."

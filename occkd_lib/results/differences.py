@@ -1,0 +1,151 @@
+"""Rows side by side, face by face: who is right where, and is the difference more than luck?
+
+``summary`` is about a whole recipe; here it is one table of target and predictions, as ``Store``
+gives it (``table``, ``columns``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from occkd_lib.evaluation import (
+    Bootstrap,
+    Interval,
+    counts_right,
+    holm,
+    interval,
+    mcnemar_test,
+    paired_bootstrap,
+)
+from occkd_lib.evaluation.significance import per_face
+from occkd_lib.results.text import p_text, with_interval
+from occkd_lib.tasks import Metric
+from occkd_lib.tasks.metrics import metric_of
+
+LEVEL = 0.05
+DRAWS = 4000
+
+
+def right(table: pd.DataFrame, name: str, gap: float | None = None) -> np.ndarray:
+    """N bool: the right class; or, with ``gap``, a number less than so much off."""
+    if gap is None:
+        return (table[name] == table["target"]).to_numpy()
+    return ((table[name] - table["target"]).abs() < gap).to_numpy()
+
+
+def scores(table: pd.DataFrame, metric: Metric | str) -> pd.DataFrame:
+    """One row a column of ``table``: the metric (per cent or years), 95 % interval, faces."""
+    metric, rows = metric_of(metric), {}
+    for name in table.columns.drop("target"):
+        found = interval(table["target"].to_numpy(), table[name].to_numpy(), metric)
+        value, low, high = (metric.factor * v for v in (found.value, found.low, found.high))
+        rows[name] = {metric.heading: value, "low": low, "high": high, "n": len(table)}
+    return pd.DataFrame.from_dict(rows, orient="index").round(2)
+
+
+def differences(
+    tables: pd.DataFrame | Sequence[pd.DataFrame],
+    pairs: Sequence[tuple[str, str]],
+    metric: Metric | str,
+) -> pd.DataFrame:
+    """Every (method, against) of ``pairs`` on the same faces; one family for Holm's rule.
+
+    tables: of one seed, or of several, which are averaged first. Columns: method, against,
+    difference (points or years) with its paired 95 % interval low, high; only method, only
+    against: the discordant faces (summed over seeds; accuracy only); p: McNemar's exact one for one
+    seed's accuracy, else the paired bootstrap's; p (Holm).
+    """
+    metric, seeds = metric_of(metric), by_seed(tables)
+    target = seeds[0]["target"].to_numpy()
+    rows = []
+    for method, against in pairs:
+        ours, theirs = ([table[name].to_numpy() for table in seeds] for name in (method, against))
+        found = paired_bootstrap(target, ours, theirs, metric)
+        row = {
+            "method": method,
+            "against": against,
+            "difference": metric.factor * found.difference,
+            "low": metric.factor * found.low,
+            "high": metric.factor * found.high,
+        }
+        p = found.p
+        if counts_right(metric):
+            tests = [mcnemar_test(right(t, method), right(t, against)) for t in seeds]
+            row["only method"] = sum(test.only_a for test in tests)
+            row["only against"] = sum(test.only_b for test in tests)
+            p = tests[0].p if len(tests) == 1 else p
+        rows.append({**row, "p": p})
+    table = pd.DataFrame(rows)
+    table["p (Holm)"] = holm(table["p"].to_numpy())
+    return table.round({"difference": 2, "low": 2, "high": 2, "p": 4, "p (Holm)": 4})
+
+
+def by_seed(tables: pd.DataFrame | Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
+    """One table a seed, from one table or several."""
+    return [tables] if isinstance(tables, pd.DataFrame) else list(tables)
+
+
+def won_back(
+    tables: pd.DataFrame | Sequence[pd.DataFrame],
+    methods: Sequence[str],
+    student: str,
+    metric: Metric | str,
+    *,
+    teacher: str = "teacher on full",
+    seed: int = 0,
+) -> pd.DataFrame:
+    """How much of what hiding costs each method wins back.
+
+    The cost is the teacher on full faces minus the undistilled student on what is left of them
+    (averaged over seeds), the share that is won back is (method - student) / cost. Columns: gain
+    (points or years, positive is better), share (per cent), low, high (its 95 % interval from a
+    bootstrap of all three on the same draws of faces; NaN where a draw in forty or more shows no
+    cost at all).
+    """
+    metric, seeds = metric_of(metric), by_seed(tables)
+    target = seeds[0]["target"].to_numpy()
+    names = [teacher, student, *methods]
+    per_method = [per_face(target, [t[n].to_numpy() for t in seeds], metric) for n in names]
+    values = metric.sign * metric.factor * np.stack(per_method, axis=1)
+    rng = np.random.default_rng(seed)
+    n = len(values)
+    odds = np.full(n, 1 / n)
+    drawn = [rng.multinomial(n, odds, size=100) @ values / n for _ in range(DRAWS // 100)]
+    means = np.vstack([values.mean(0), *drawn])  # row 0: all faces, once
+    cost, gains = means[:, :1] - means[:, 1:2], means[:, 2:] - means[:, 1:2]
+    known = (cost[1:] > 0).mean() > 1 - LEVEL / 2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        shares = 100 * gains / cost
+    low, high = np.nanpercentile(shares[1:], (2.5, 97.5), axis=0) if known else (np.nan, np.nan)
+    table = {"gain": gains[0], "share": shares[0] if known else np.nan, "low": low, "high": high}
+    return pd.DataFrame(table, index=pd.Index(methods, name="method"))
+
+
+def spoken(found: Interval | Bootstrap, metric: Metric | str) -> str:
+    """A value or a difference in words: '80.17 [78.74, 81.52] %', '+0.31 [-0.9, 1.5] points'."""
+    metric = metric_of(metric)
+    low, high = metric.factor * found.low, metric.factor * found.high
+    if isinstance(found, Bootstrap):
+        difference = with_interval(metric.factor * found.difference, low, high, sign="+")
+        return f"{difference} {metric.unit}"
+    return f"{with_interval(metric.factor * found.value, low, high)}{metric.mark}"
+
+
+def is_better(table: pd.DataFrame, metric: Metric | str) -> pd.Series:
+    """Row by row of ``differences``: is the method ahead, significant or not?"""
+    return metric_of(metric).sign * table["difference"] > 0
+
+
+def verdicts(table: pd.DataFrame, metric: Metric | str, *, p: str = "p (Holm)") -> str:
+    """One sentence a row of ``differences``; significant at 5 % by column ``p``."""
+    lines, unit = [], metric_of(metric).unit
+    for row, better in zip(table.to_dict("records"), is_better(table, metric), strict=True):
+        said = f"{'better' if better else 'worse'} than {row['against']}"
+        if row[p] >= LEVEL:
+            said = f"not told apart from {row['against']} by these faces"
+        found = with_interval(row["difference"], row["low"], row["high"], sign="+")
+        lines.append(f"{row['method']}: {said} ({found} {unit}, {p} {p_text(row[p])})")
+    return "\n".join(lines)

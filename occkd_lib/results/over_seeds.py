@@ -1,0 +1,83 @@
+"""What another training would do: the differences of ``summary``, seed by seed.
+
+The tests of chapter 9 take the test faces as the sample and the networks as given. Here the
+trainings are the sample. A seed is one whole training: teacher, student and what is distilled from
+them; both sides of a difference share their seed's teacher and student.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from occkd_lib.evaluation import over_seeds
+from occkd_lib.results.store import Store
+from occkd_lib.results.summary import OFFICIAL
+from occkd_lib.results.text import Section, with_interval
+from occkd_lib.tasks import METRICS, task_of
+
+SENTENCE = (
+    "One difference a seed, and their mean with Student's 95 % interval over seeds: what another "
+    "training would do with the same faces. With so few seeds it is wide; where it holds zero, the "
+    "gain of these trainings may be luck, however small p is over the faces."
+)
+
+
+def sections(store: Store, results: pd.DataFrame) -> Iterator[Section]:
+    """A table for every experiment with two finished seeds or more; results: of ``summary``."""
+    for name, experiment in store.recipe.experiments.items():
+        metric = task_of(experiment.task).metric
+        ours = (results["experiment"] == name) & (results["metric"] == metric.name)
+        table = by_seed(results[ours & (results["subset"] == OFFICIAL)])
+        if len(table):
+            yield Section(f"Over seeds {name}", SENTENCE, table, as_text(table), metric)
+
+
+def by_seed(results: pd.DataFrame) -> pd.DataFrame:
+    """One line per (method, reference) with two seeds or more; ``results``: lines of ``summary``.
+
+    Columns: method, against (as the tables call them), unit ("points" or "years"), values (a
+    difference a seed), mean, low, high (95 % interval over seeds), ahead (in how many seeds the
+    method is better).
+    """
+    titles = {(line.experiment, line.row): line.title for line in results.itertuples()}
+    lines = []
+    for line in results.to_dict("records"):
+        metric = METRICS[line["metric"]]
+        for reference in ("student", "control"):
+            values = metric.factor * np.asarray(line[f"vs_{reference}_by_seed"])
+            if len(values) < 2:
+                continue
+            found = over_seeds(values.tolist())
+            name = line[reference]
+            lines.append(
+                {
+                    "method": line["title"],
+                    "against": titles.get((line["experiment"], name), name),
+                    "unit": metric.unit,
+                    "values": values,
+                    "mean": found.value,
+                    "low": found.low,
+                    "high": found.high,
+                    "ahead": int((metric.sign * values > 0).sum()),
+                }
+            )
+    return pd.DataFrame(lines)
+
+
+def as_text(table: pd.DataFrame) -> pd.DataFrame:
+    """``by_seed``, ready to print."""
+    return pd.DataFrame(
+        {
+            "method": table["method"],
+            "against": table["against"],
+            f"difference, {table['unit'].iloc[0]}": [
+                with_interval(line.mean, line.low, line.high, sign="+")
+                for line in table[["mean", "low", "high"]].itertuples(name="Mean")
+            ],
+            "better in": [f"{line.ahead} of {len(line.values)}" for line in table.itertuples()],
+            "seed by seed": [", ".join(f"{v:+.2f}" for v in values) for values in table["values"]],
+        }
+    )

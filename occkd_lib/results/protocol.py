@@ -1,0 +1,96 @@
+"""How the numbers were made: faces, splits, and every run's code, device and time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from occkd_lib.results.store import Answers, Store
+from occkd_lib.runs import environment
+
+
+def protocol(store: Store) -> dict[str, Any]:
+    """Recipe, faces, splits, and what every finished run says of itself; JSON-able."""
+    experiments = {}
+    for name, experiment in store.recipe.experiments.items():
+        runs = {key: run.status or {} for key, run in store.runs(name).items()}
+        if not runs:
+            continue
+        first = next(iter(runs.values()))
+        test = next(iter(store.answers(name)), None)
+        copies = {kind: int(getattr(test, kind).sum()) if test else 0 for kind in COPIES}
+        experiments[name] = {
+            "data": experiment.data.model_dump(mode="json"),
+            "label_rule": getattr(experiment.data, "labels", None),
+            "faces_fingerprint": first["config"].get("faces"),
+            "n": first.get("n"),
+            "test_faces_that_duplicate_train": copies["duplicate"],
+            "test_faces_that_nearly_copy_train": copies["near_copy"],
+            "runs": {
+                f"seed{seed}/{stage}": {k: v for k, v in status.items() if k != "config"}
+                for (seed, stage), status in runs.items()
+            },
+        }
+    return {
+        "recipe": store.recipe.model_dump(mode="json"),
+        "report": environment(),
+        "experiments": experiments,
+    }
+
+
+COPIES = ("duplicate", "near_copy")
+
+
+def stage_table(store: Store) -> pd.DataFrame:
+    """One row per experiment and finished stage, all its seeds together.
+
+    Columns: experiment, stage, epochs, lr (of the run), device, seeds, selected (mean epoch kept,
+    from 1), minutes (all seeds).
+    """
+    rows = []
+    for name in store.recipe.experiments:
+        for (seed, stage), run in store.runs(name).items():
+            status = run.status or {}
+            settings = status["config"]["settings"]
+            rows.append(
+                {
+                    "experiment": name,
+                    "stage": stage,
+                    "seeds": seed,
+                    "epochs": settings.get("epochs", ""),  # a fusion has none
+                    "lr": settings.get("lr", ""),
+                    "selected": 1 + status.get("selected_epoch", np.nan),
+                    "minutes": status["wall_seconds"] / 60,
+                    "device": status["environment"]["device"],
+                }
+            )
+    keys = ["experiment", "stage", "epochs", "lr", "device"]
+    how = {"seeds": "count", "selected": "mean", "minutes": "sum"}
+    table = pd.DataFrame(rows, columns=[*keys, *how])
+    return table.groupby(keys, sort=False).agg(how).round(2).reset_index()
+
+
+def every_prediction(answers: Sequence[Answers]) -> pd.DataFrame:
+    """One row per (face, seed, row, view): seed, row, train_faces, test_faces, id, target,
+    prediction, duplicate_of_train, near_copy_of_train."""
+    parts = [
+        pd.DataFrame(
+            {
+                "seed": seed,
+                "row": found.name,
+                "train_faces": "+".join(found.row.trained_on),
+                "test_faces": found.view,
+                "id": found.ids,
+                "target": found.target,
+                "prediction": prediction,
+                "duplicate_of_train": found.duplicate,
+                "near_copy_of_train": found.near_copy,
+            }
+        )
+        for found in answers
+        for seed, prediction in found.predictions.items()
+    ]
+    return pd.concat(parts, ignore_index=True)

@@ -1,0 +1,282 @@
+"""What the finished runs of a recipe predicted: the only source of every number in the results."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from occkd_lib.config import Experiment, Recipe, load_recipe
+from occkd_lib.data import DataSettings, data_set
+from occkd_lib.errors import OcckdError
+from occkd_lib.methods import Row
+from occkd_lib.project import outputs_root
+from occkd_lib.runs import Run, differences, run_folder
+from occkd_lib.stages import rows_of, stage_of
+from occkd_lib.stages.run import decides
+
+FACE = ["id", "target", "duplicate_of_train", "near_copy_of_train"]
+
+
+class Source(NamedTuple):
+    """Whose answers: a stage or an arm of one, a row of its predictions (Row.key), and the view."""
+
+    stage: str
+    key: str
+    view: str
+
+    @classmethod
+    def of(cls, row: Row) -> Source:
+        """Where the answers of a row of the tables stand."""
+        return cls(row.stage, row.key, row.view)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What one row of the tables says of one split of one data set, with all its seeds.
+
+    ids, target, duplicate (of a training face), near_copy (or nearly one): N, in the order of the
+    ids. predictions: seed -> N.
+    """
+
+    experiment: str
+    row: Row
+    data: str
+    split: str
+    ids: np.ndarray
+    target: np.ndarray
+    duplicate: np.ndarray
+    near_copy: np.ndarray
+    predictions: dict[int, np.ndarray]
+
+    @property
+    def name(self) -> str:
+        return self.row.name
+
+    @property
+    def view(self) -> str:
+        return self.row.view
+
+    @property
+    def copies(self) -> np.ndarray:
+        """N bool: faces that are in train, too, identical or nearly so."""
+        return self.duplicate | self.near_copy
+
+
+class Store:
+    """The finished runs of a recipe, each of them read once."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self._runs: dict[Path, Run] = {}
+        self._predictions: dict[Path, dict[tuple, pd.DataFrame]] = {}
+        self._faces: dict[tuple[str, str, str], tuple[Path, pd.DataFrame]] = {}
+
+    def seeds(self, experiment: str) -> list[int]:
+        """Seeds with a folder; ``occkd run`` may have been given others than the recipe's."""
+        self.recipe.experiment(experiment)
+        folder = outputs_root() / self.recipe.name / experiment
+        names = [path.name for path in folder.glob("seed*")]
+        return sorted(int(name[4:]) for name in names if re.fullmatch(r"seed\d+", name))
+
+    def run(self, experiment: str, seed: int, stage: str) -> Run | None:
+        """The finished run of a stage or arm, None where there is none.
+
+        Raises OcckdError for a run made by other settings than the recipe's.
+        """
+        folder = run_folder(self.recipe.name, experiment, seed, stage)
+        if folder not in self._runs:
+            run = Run(folder)
+            if not run.done:
+                return None
+            check_settings(run, self.recipe.experiment(experiment), stage)
+            self._runs[folder] = run
+        return self._runs[folder]
+
+    def runs(self, experiment: str) -> dict[tuple[int, str], Run]:
+        """(seed, stage) -> finished run; the stages of the experiment, without arms."""
+        found = {
+            (seed, stage): self.run(experiment, seed, stage)
+            for seed in self.seeds(experiment)
+            for stage in self.recipe.experiment(experiment).order()
+        }
+        return {key: run for key, run in found.items() if run is not None}
+
+    def complete_seeds(self, experiment: str, stages: Iterable[str] | None = None) -> list[int]:
+        """Seeds for which all stages are done, or all of ``stages`` (arms among them)."""
+        needed = list(self.recipe.experiment(experiment).stages if stages is None else stages)
+        return [
+            seed
+            for seed in self.seeds(experiment)
+            if all(self.run(experiment, seed, stage) is not None for stage in needed)
+        ]
+
+    def predictions(self, experiment: str, run: Run) -> dict[tuple, pd.DataFrame]:
+        """(data set, split, view, key) -> FACE and prediction, a row a face, by id.
+
+        Raises OcckdError for a run that saw other faces than another of the experiment.
+        """
+        path = run.folder / "predictions.parquet"
+        if path not in self._predictions:
+            parts = {}
+            everything = run.predictions[[*FACE, "prediction", "data", "split", "view", "row"]]
+            for key, rows in everything.groupby(["data", "split", "view", "row"], sort=False):
+                data, split, *_ = key
+                rows = rows.sort_values("id", kind="stable").reset_index(drop=True)
+                where = (experiment, data, split)
+                first, known = self._faces.setdefault(where, (path, rows[FACE]))
+                if not rows[FACE].equals(known):
+                    raise OcckdError(
+                        f"{path} and {first} hold different {split} faces: "
+                        "delete the older one's folder and run it again"
+                    )
+                parts[key] = rows[[*FACE, "prediction"]]
+            self._predictions[path] = parts
+        return self._predictions[path]
+
+    def answers(
+        self, experiment: str, *, split: str = "test", data: str | None = None
+    ) -> list[Answers]:
+        """What every row of the tables says of a split, where at least one seed is finished.
+
+        data: name of the data set, by default the experiment's own; the rows are in the order of
+        ``rows_of``.
+        """
+        chosen = self.recipe.experiment(experiment)
+        data = data or data_name(chosen.data)
+        runs, result = self.runs(experiment), []
+        for row in rows_of(chosen).values():
+            key = (data, split, row.view, row.key)
+            parts = {
+                seed: self.predictions(experiment, run)
+                for (seed, stage), run in runs.items()
+                if stage == row.stage
+            }
+            found = {seed: part[key] for seed, part in parts.items() if key in part}
+            if found:
+                first = next(iter(found.values()))
+                result.append(
+                    Answers(
+                        experiment=experiment,
+                        row=row,
+                        data=data,
+                        split=split,
+                        ids=first["id"].to_numpy(),
+                        target=first["target"].to_numpy(),
+                        duplicate=first["duplicate_of_train"].to_numpy(dtype=bool),
+                        near_copy=first["near_copy_of_train"].to_numpy(dtype=bool),
+                        predictions={s: rows["prediction"].to_numpy() for s, rows in found.items()},
+                    )
+                )
+        return result
+
+    def columns(
+        self,
+        experiment: str,
+        sources: Mapping[str, Source],
+        seed: int,
+        *,
+        split: str = "test",
+        data: str | None = None,
+    ) -> pd.DataFrame:
+        """What each source says of the same faces, side by side.
+
+        Index: the faces' ids; columns: target, then one a label of ``sources``. Without rows where
+        the data set has no such split. Raises OcckdError for a source that is not finished, or was
+        not tested on that view.
+        """
+        data = data or data_name(self.recipe.experiment(experiment).data)
+        parts = {
+            label: self._part(experiment, seed, source, data, split)
+            for label, source in sources.items()
+        }
+        first = next(iter(parts.values()))
+        said = {label: part["prediction"].to_numpy() for label, part in parts.items()}
+        ids = pd.Index(first["id"], name="id")
+        return pd.DataFrame({"target": first["target"].to_numpy(), **said}, index=ids)
+
+    def _part(
+        self, experiment: str, seed: int, source: Source, data: str, split: str
+    ) -> pd.DataFrame:
+        """FACE and prediction of one source; empty where the data set has no such split."""
+        stage, key, view = source
+        run = self.run(experiment, seed, stage)
+        if run is None:
+            where = f"{self.recipe.name}/{experiment}, seed {seed}"
+            raise OcckdError(f"{where}: {stage} is not finished: run it first")
+        parts = self.predictions(experiment, run)
+        if (data, split, view, key) in parts:
+            return parts[data, split, view, key]
+        if any(part[:2] == (data, split) for part in parts):
+            raise OcckdError(f"{run.folder} has no answers of {key or stage!r} to view {view!r}")
+        return pd.DataFrame(columns=[*FACE, "prediction"])
+
+    def table(
+        self, experiment: str, seed: int, *, split: str = "test", view: str | None = None
+    ) -> pd.DataFrame:
+        """What every finished row says of the faces as ``view`` shows them.
+
+        view: by default the experiment's visible part. Columns: target, then one a label of
+        ``rows_on``. Raises OcckdError when nothing of that seed is finished.
+        """
+        chosen = self.recipe.experiment(experiment)
+        sources = {
+            label: Source.of(row)
+            for label, row in rows_on(chosen, view or chosen.visible).items()
+            if self.run(experiment, seed, row.stage) is not None
+        }
+        if not sources:
+            raise OcckdError(f"{self.recipe.name}/{experiment} has no finished run of seed {seed}")
+        return self.columns(experiment, sources, seed, split=split)
+
+
+def rows_on(experiment: Experiment, view: str) -> dict[str, Row]:
+    """Label -> row of all that is tested on one view: its name; and of what was trained on another
+    view, that, too: "teacher on full" says what the teacher says of the same faces, not hidden."""
+    rows, found = rows_of(experiment), {}
+    for row in rows.values():
+        if row.view == view:
+            found[row.name] = row
+        elif row.view == row.trained_on[-1] and (row.name, view) in rows:
+            found[f"{row.name} on {row.view}"] = row
+    return found
+
+
+def data_name(settings: DataSettings) -> str:
+    """What predictions call a data set; a recipe may name it by import path."""
+    return data_set(settings.name).name
+
+
+def check_settings(run: Run, experiment: Experiment, stage: str) -> None:
+    """Raise OcckdError when the run's protocol differs from what the recipe says now."""
+    config = (run.status or {})["config"]
+    changes: list[str] = []
+    for name in experiment.tuned_arms(stage) or (stage,):
+        now = decides(experiment, stage_of(experiment, name))
+        changes = differences({key: config.get(key) for key in now}, now)
+        if not changes:
+            return
+    raise OcckdError(
+        f"{run.folder} was made by another version of the recipe ({'; '.join(changes[:3])}): "
+        "restore the recipe, or delete that folder and run it again"
+    )
+
+
+_stores: dict[str, Store] = {}
+
+
+def open_store(recipe: Recipe | str | Path, *, refresh: bool = False) -> Store:
+    """The store of a recipe (or of the one of that name or file), kept between calls.
+
+    What finishes later is found. refresh: forget what has been read, as after a run was deleted.
+    """
+    recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
+    key = f"{outputs_root()}|{recipe.model_dump_json()}"
+    if refresh or key not in _stores:
+        _stores[key] = Store(recipe)
+    return _stores[key]

@@ -1,0 +1,172 @@
+"""From the runs' predictions to values, intervals and tests: every line of every table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator, Mapping
+
+import numpy as np
+import pandas as pd
+
+from occkd_lib.config import Experiment
+from occkd_lib.evaluation import counts_right, holm, interval, mcnemar_test, paired_bootstrap
+from occkd_lib.methods import Row
+from occkd_lib.results.store import Answers, Store, data_name
+from occkd_lib.results.text import title_of
+from occkd_lib.stages import graph
+from occkd_lib.tasks import Metric, task_of
+
+OFFICIAL, WITHOUT_COPIES = "official", "without copies of train"
+FAMILY = ["dataset", "task", "subset"]
+HOLM = (
+    "Holm's adjustment is over one family a reference (the student, the control): all rows of one "
+    "data set, task and subset that are compared with it, whatever their network or metric. An "
+    "SVM (or SVR) has for its control the SVM on its networks' control; that SVM has the control "
+    "itself."
+)
+
+
+def collect(store: Store) -> pd.DataFrame:
+    """Every single result: one line per (experiment, seed, row, view, metric, subset).
+
+    Columns: experiment, seed, row, train_faces, test_faces, metric, subset, n, value, validation.
+    Values are fractions (0..1), or years. ``validation`` is the same metric on the validation
+    split, NaN where a data set has none. Runs that are not finished are absent.
+    """
+    lines = []
+    for name, experiment in store.recipe.experiments.items():
+        validation = {(a.name, a.view): a for a in store.answers(name, split="val")}
+        for answers, subset, faces in tested(store, name):
+            val = validation.get((answers.name, answers.view))  # AffectNet has none
+            for metric in task_of(experiment.task).metrics:
+                for seed, prediction in answers.predictions.items():
+                    lines.append(
+                        {
+                            **described(answers, metric, subset, faces),
+                            "seed": seed,
+                            "value": metric(answers.target[faces], prediction[faces]),
+                            "validation": (
+                                metric(val.target, val.predictions[seed]) if val else np.nan
+                            ),
+                        }
+                    )
+    columns = [
+        "experiment", "seed", "row", "train_faces", "test_faces", "metric", "subset", "n",
+        "value", "validation",
+    ]  # fmt: skip
+    return pd.DataFrame(lines, columns=columns)
+
+
+def tested(store: Store, name: str) -> Iterator[tuple[Answers, str, np.ndarray]]:
+    """(answers, subset, N bool): all test faces, those that are not in train in any form, and the
+    test faces of every other data set that the experiment is tested on."""
+    for answers in store.answers(name):
+        yield answers, OFFICIAL, np.ones(len(answers.target), dtype=bool)
+        if answers.copies.any():
+            yield answers, WITHOUT_COPIES, ~answers.copies
+    for other in map(data_name, store.recipe.experiment(name).test_on):
+        for answers in store.answers(name, data=other):
+            yield answers, f"on {other}", np.ones(len(answers.target), dtype=bool)
+
+
+def described(answers: Answers, metric: Metric, subset: str, faces: np.ndarray) -> dict:
+    return {
+        "experiment": answers.experiment,
+        "row": answers.name,
+        "train_faces": "+".join(answers.row.trained_on),
+        "test_faces": answers.view,
+        "metric": metric.name,
+        "subset": subset,
+        "n": int(faces.sum()),
+    }
+
+
+def summary(store: Store, tasks: Collection[str] | None = None) -> pd.DataFrame:
+    """One line per (experiment, row, view, metric, subset): all seeds together, with tests.
+
+    Beside the columns of ``collect``: dataset, task, network (the row's), label_rule, title;
+    student, control (names of the rows that it is compared with, or ""); seeds (how many), mean,
+    sd (over seeds), values (each seed's), low, high (95 % interval over test faces: Wilson for one
+    seed's accuracy, bootstrap otherwise). For both references X, "student" and "control":
+
+    vs_X, vs_X_low, vs_X_high: difference to X (mean over common seeds) and its paired bootstrap
+    interval. p_vs_X: McNemar's exact p for one seed's accuracy, the paired bootstrap's otherwise.
+    vs_X_by_seed: the difference of every common seed. p_vs_X_by_seed: McNemar's p of every seed
+    (accuracy). p_vs_X_holm: p_vs_X adjusted over its family, see HOLM.
+
+    tasks: only the experiments of these (None: all).
+    """
+    lines = []
+    for name, experiment in store.recipe.experiments.items():
+        if tasks is not None and experiment.task not in tasks:
+            continue
+        networks = {stage.name: stage.network.name for stage in graph(experiment).values()}
+        found = list(tested(store, name))
+        others = {(a.name, a.view, subset): a for a, subset, _ in found}
+        for answers, subset, faces in found:
+            row = answers.row
+            student, control = (
+                others.get((reference or "", row.view, subset))
+                for reference in (row.student, row.control)
+            )
+            for metric in task_of(experiment.task).metrics:
+                target = answers.target[faces]
+                predictions = [said[faces] for said in answers.predictions.values()]
+                values = [metric(target, said) for said in predictions]
+                within = interval(target, predictions, metric)
+                lines.append(
+                    {
+                        **setting(experiment, row, networks),
+                        **described(answers, metric, subset, faces),
+                        "seeds": len(values),
+                        "mean": within.value,
+                        "sd": float(np.std(values, ddof=1)) if len(values) > 1 else math.nan,
+                        "low": within.low,
+                        "high": within.high,
+                        "values": values,
+                        **comparison("student", answers, student, metric, faces),
+                        **comparison("control", answers, control, metric, faces),
+                    }
+                )
+    table = pd.DataFrame(lines)
+    for reference in ("student", "control") if lines else ():
+        p = f"p_vs_{reference}"
+        table[f"{p}_holm"] = table.groupby(FAMILY)[p].transform(holm)
+    return table
+
+
+def setting(experiment: Experiment, row: Row, networks: Mapping[str, str]) -> dict[str, str]:
+    """What all lines of a row have in common; networks: stage -> name of its network."""
+    return {
+        "dataset": data_name(experiment.data),
+        "task": experiment.task,
+        "network": "+".join(dict.fromkeys(networks[part] for part in row.parts)),
+        "label_rule": getattr(experiment.data, "labels", None) or "",
+        "title": title_of(row, task_of(experiment.task)),
+        "student": row.student or "",
+        "control": row.control or "",
+    }
+
+
+def comparison(
+    name: str, ours: Answers, reference: Answers | None, metric: Metric, faces: np.ndarray
+) -> dict:
+    """The vs_<name> columns of ``summary``: NaN without a reference or a common seed."""
+    keys = (f"vs_{name}", f"vs_{name}_low", f"vs_{name}_high", f"p_vs_{name}")
+    common = sorted(ours.predictions.keys() & reference.predictions.keys()) if reference else []
+    if reference is None or not common:
+        empty: dict[str, list[float]] = {f"{key}_by_seed": [] for key in (keys[0], keys[3])}
+        return {**dict.fromkeys(keys, math.nan), **empty}
+    target = ours.target[faces]
+    a = [ours.predictions[seed][faces] for seed in common]
+    b = [reference.predictions[seed][faces] for seed in common]
+    test = paired_bootstrap(target, a, b, metric)
+    pairs = list(zip(a, b, strict=True))
+    exact = []
+    if counts_right(metric):
+        exact = [mcnemar_test(x == target, y == target).p for x, y in pairs]
+    p = exact[0] if len(exact) == 1 else test.p
+    values = (test.difference, test.low, test.high, p)
+    by_seed = [metric(target, x) - metric(target, y) for x, y in pairs]
+    lists = {f"vs_{name}_by_seed": by_seed, f"p_vs_{name}_by_seed": exact}
+    return {**dict(zip(keys, values, strict=True)), **lists}

@@ -1,0 +1,26 @@
+"""The base of everything that a recipe may set."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from occkd_lib.plugins import did_you_mean
+
+
+class Settings(BaseModel):
+    """Unknown keys are errors: a misspelt hyperparameter must never be ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def first_error(error: ValidationError, known: Iterable[str] = ()) -> str:
+    """A validation error as one line; ``known``: names that a forbidden key may have meant."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "extra_forbidden":
+        message = f"there is no such setting{did_you_mean(str(first['loc'][-1]), known)}"
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    return f"{where}: {message}{more}" if where else f"{message}{more}"

@@ -1,0 +1,5 @@
+"""From finished runs to a folder of tables, figures and one page, beside the published values."""
+
+from occkd_lib.site.write import write_results
+
+__all__ = ["write_results"]

@@ -1,0 +1,81 @@
+"""Where the networks of an experiment put the same faces: t-SNE of their embeddings."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from occkd_lib.config import Experiment
+from occkd_lib.data import data_set
+from occkd_lib.errors import OcckdError
+from occkd_lib.methods import Stage
+from occkd_lib.occlusion import view_title
+from occkd_lib.plots import embedding_maps, told_apart
+from occkd_lib.results import Store
+from occkd_lib.results.weights import check_faces, has_data, has_weights
+from occkd_lib.runs import Run
+from occkd_lib.stages import answers_of, faces_of, graph, rows_of
+from occkd_lib.tasks import task_of
+
+MOST = 500  # faces: enough to see neighbourhoods, seconds for t-SNE
+
+
+def shown_stages(experiment: Experiment) -> dict[str, Stage]:
+    """Networks of the visible part that are nobody's control, and those they are built on."""
+    stages = graph(experiment)
+    networks = {row.stage for row in rows_of(experiment).values() if row.name == row.stage}
+    last = [
+        stage
+        for name, stage in stages.items()
+        if name in networks and stage.view == experiment.visible and not stage.settings.controls
+    ]
+    used = {stage.name for stage in last} | {name for stage in last for name in stage.parents}
+    return {name: stage for name, stage in stages.items() if name in used & networks}
+
+
+def first_networks(store: Store, name: str) -> dict[str, Run]:
+    """The runs of ``shown_stages`` that the first finished seed has."""
+    runs = store.runs(name)
+    first = min((seed for seed, _ in runs), default=0)
+    stages = shown_stages(store.recipe.experiment(name))
+    return {stage: runs[first, stage] for stage in stages if (first, stage) in runs}
+
+
+def why_no_map(store: Store, name: str) -> str:
+    """What an experiment's map lacks on this machine, in one sentence; empty if nothing."""
+    runs = first_networks(store, name)
+    if not runs:
+        return "No map of the embeddings: no network of it is trained."
+    without = [stage for stage, run in runs.items() if not has_weights(run)]
+    if without:
+        return f"No map of the embeddings: the weights of {', '.join(without)} are not kept here."
+    experiment = store.recipe.experiment(name)
+    if not has_data(experiment):
+        title = data_set(experiment.data.name).title
+        return f"No map of the embeddings: {title} is not on this machine (--data, $OCCKD_DATA)."
+    return ""
+
+
+def experiment_map(store: Store, name: str, *, most: int = MOST, seed: int = 0) -> Figure:
+    """Teacher, student and distilled students, one panel each, as each of them sees the faces.
+
+    All panels hold the same test faces, at most ``most``, drawn with ``seed``; only these are put
+    through the networks, which are those of the first finished seed. Coloured by class or by the
+    quantity. Raises OcckdError when weights or data are missing (see ``why_no_map``), or the data
+    are not the faces that the runs saw.
+    """
+    lacking = why_no_map(store, name)
+    if lacking:
+        raise OcckdError(f"{store.recipe.name}/{name}: {lacking}")
+    experiment = store.recipe.experiment(name)
+    stages, runs = shown_stages(experiment), first_networks(store, name)
+    faces = faces_of(experiment)
+    check_faces(runs.values(), faces)
+    shown = faces.split("test").sample(most, seed)
+    titles = told_apart({stage: stages[stage].method.title for stage in runs})
+    panels = {}
+    for stage, run in runs.items():
+        network, view = stages[stage].network, stages[stage].view
+        said = answers_of(experiment, network, run, shown, view)
+        panels[f"{titles[stage]}: {view_title(view)}"] = said.embedding
+    task = task_of(experiment.task)
+    return embedding_maps(panels, shown.targets, task, shown.classes, seed=seed)

@@ -1,0 +1,176 @@
+"""A recipe's results folder: tables, figures, protocol, one page to read them on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+from PIL import Image
+
+from occkd_lib import plots
+from occkd_lib.config import Recipe
+from occkd_lib.errors import OcckdError
+from occkd_lib.papers import TABLES, disagreements, published
+from occkd_lib.papers.beside import side_by_side
+from occkd_lib.project import outputs_root, project_root, write_atomically, write_json
+from occkd_lib.results import (
+    Section,
+    Store,
+    ablations,
+    collect,
+    every_prediction,
+    open_store,
+    over_seeds,
+    protocol,
+    summary,
+)
+from occkd_lib.site.maps import experiment_map, why_no_map
+from occkd_lib.site.page import Part, Picture, page, stem_of
+from occkd_lib.site.pictures import pictures
+from occkd_lib.site.tables import write_table, write_text
+
+Draw = Callable[[Section], Figure]
+MAP_CAPTION = (
+    "t-SNE of the embeddings of the same test faces, first seed. Neighbourhoods mean something, "
+    "distances between clusters and their places do not."
+)
+
+
+def write_results(
+    recipe: Recipe | str | Path,
+    destination: str | Path | None = None,
+    *,
+    reference: bool = False,
+    maps: bool = True,
+) -> Path:
+    """Write what the recipe's finished runs amount to; return the folder (open its index.html).
+
+    One table for each published table, each also -complete (with the published cells that have no
+    run), as .csv, .md and .tex; summary.csv and values.csv (unrounded: fractions, years),
+    figures/*.png, predictions-<experiment>.parquet (every test prediction), protocol.json (how all
+    of it was made), index.html. destination: default <outputs>/<recipe>/results; with reference,
+    outputs/reference/<recipe> of the project, which git keeps. maps: also t-SNE of the embeddings
+    and Grad-CAM, which need weights and data; where they are missing, the page says so. Every
+    number comes from the runs' files. Raises OcckdError when no run is finished.
+    """
+    store = open_store(recipe, refresh=True)
+    recipe = store.recipe
+    values = collect(store)
+    if values.empty:
+        raise OcckdError(
+            f"no finished run of recipe {recipe.name!r} in {outputs_root() / recipe.name}: "
+            f"start with 'occkd run {recipe.name}'"
+        )
+    usual = outputs_root() / recipe.name / "results"
+    kept = project_root() / "outputs" / "reference" / recipe.name
+    folder = Path(destination) if destination is not None else kept if reference else usual
+
+    results = summary(store)
+    write_text(folder / "values.csv", values.to_csv(index=False))
+    write_text(folder / "summary.csv", results.map(plain).to_csv(index=False))
+    parts = [*published_parts(folder, store, results)]
+    for name in recipe.experiments:
+        if store.runs(name):
+            parts.append(experiment_part(folder, store, name, results, maps=maps))
+    parts += section_parts(folder, store, results, maps=maps)
+    write_json(folder / "protocol.json", protocol(store))
+    write_text(folder / "index.html", page(recipe, parts))
+    return folder
+
+
+def published_parts(folder: Path, store: Store, results: pd.DataFrame) -> Iterator[Part]:
+    """Save every published table beside ours, both forms."""
+    for table, spec in TABLES.items():
+        shown = side_by_side(store, table, results=results)
+        complete = side_by_side(store, table, results=results, complete=True)
+        if len(shown):
+            write_table(folder, spec.stem, shown, spec.title)
+        write_table(folder, f"{spec.stem}-complete", complete, spec.title)
+        cells = published(spec.paper, spec.number)
+        odd = cells[cells["note"] != ""]
+        yield Part(
+            spec.title,
+            [] if len(shown) else ["No finished run of this recipe belongs here."],
+            stem=spec.stem,
+            table=shown if len(shown) else None,
+            complete=complete,
+            odd=list(dict.fromkeys(f"{c.method}, {c.model}: {c.note}" for c in odd.itertuples())),
+        )
+
+
+def experiment_part(
+    folder: Path, store: Store, name: str, results: pd.DataFrame, *, maps: bool
+) -> Part:
+    """Save an experiment's predictions and pictures."""
+    frame = every_prediction(store.answers(name))
+    path = folder / f"predictions-{name}.parquet"
+    write_atomically(path, partial(frame.to_parquet, index=False))
+    drawn = [
+        save_figure(folder, f"{name}-{stem}", caption, figure)
+        for stem, caption, figure in pictures(store, name, results[results["experiment"] == name])
+    ]
+    lacking = why_no_map(store, name) if maps else "No map of the embeddings was asked for."
+    if not lacking:
+        figure = experiment_map(store, name)
+        drawn.append(save_figure(folder, f"{name}-embeddings", MAP_CAPTION, figure))
+    return Part(f"Experiment {name}", [lacking] if lacking else [], drawn)
+
+
+def section_parts(
+    folder: Path, store: Store, results: pd.DataFrame, *, maps: bool
+) -> Iterator[Part]:
+    """What the page shows after the experiments, each drawn in its own way."""
+    kinds: list[tuple[Iterable[Section], Draw | None]] = [
+        (over_seeds.sections(store, results), lambda s: plots.over_seeds_forest(s.table, s.metric)),
+        (
+            ablations.sections(store),
+            lambda s: plots.ablation_forest(s.table, s.metric, title=s.heading),
+        ),
+        ([disagreement()], None),
+    ]
+    if maps:
+        from occkd_lib.results import attention  # grad-cam takes seconds
+
+        def draw(section: Section) -> Figure:
+            return plots.attention_forest(section.table, chance=section.table["chance"].iloc[0])
+
+        kinds.append((attention.sections(store), draw))
+    for found, draw_it in kinds:
+        yield from (section_part(folder, section, draw_it) for section in found)
+
+
+def disagreement() -> Section:
+    """Which of the published values the papers do not agree on."""
+    table = disagreements()
+    sentence = "Values that the journal and the ICPR paper both print, but differently; keep both."
+    return Section("Where the two papers disagree", sentence, table, table.astype(str))
+
+
+def section_part(folder: Path, section: Section, draw: Draw | None) -> Part:
+    """Save a section's table and figure."""
+    stem = stem_of(section.title)
+    if section.text.empty:
+        return Part(section.title, [section.sentence])
+    write_table(folder, stem, section.text, section.title)
+    drawn = [save_figure(folder, stem, section.title, draw(section))] if draw else []
+    return Part(section.title, [section.sentence], drawn, stem, section.text)
+
+
+def save_figure(folder: Path, stem: str, caption: str, figure: Figure) -> Picture:
+    """Write figures/``stem``.png, with 256 colours (a third of the size)."""
+    path = folder / "figures" / f"{stem}.png"
+    drawn = BytesIO()
+    figure.savefig(drawn, format="png", dpi=150)
+    image = Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    write_atomically(path, partial(image.save, format="PNG", optimize=True))
+    return Picture(f"figures/{path.name}", caption)
+
+
+def plain(value: Any) -> Any:
+    """A list as its values with blanks between; anything else as it is."""
+    return " ".join(map(str, value)) if isinstance(value, list) else value

@@ -1,0 +1,32 @@
+"""What ``fit`` minimises: a small module that turns (student, batch) into a loss."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from occkd_lib.losses.task import TaskLoss
+from occkd_lib.models import FaceNet, Prediction
+from occkd_lib.training.batches import Batch
+
+
+class Objective(nn.Module):
+    """The task loss on one view: all that a teacher, a student or a control learns from.
+
+    A method with more to teach derives from it. Parameters and buffers of an objective are trained,
+    checkpointed and resumed with the network.
+    """
+
+    def __init__(self, task_loss: TaskLoss, view: str) -> None:
+        super().__init__()
+        self.task_loss, self.view = task_loss, view
+
+    def start_epoch(self, student: FaceNet, epoch: int) -> None:
+        """Called before each epoch, with the weights of its beginning."""
+
+    def task(self, seen: Prediction, batch: Batch) -> Tensor:
+        """The loss against the ground truth; soft labels take the place of hard ones."""
+        target = batch.target if batch.soft_target is None else batch.soft_target
+        return self.task_loss(seen.output, seen.embedding, target)
+
+    def forward(self, student: FaceNet, batch: Batch) -> Tensor:
+        return self.task(student(batch.inputs(self.view)), batch)

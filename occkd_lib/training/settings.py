@@ -1,0 +1,24 @@
+"""How a stage is optimised."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from occkd_lib.settings import Settings
+
+
+class FitSettings(Settings):
+    """What ``fit`` needs. ``epochs`` and ``lr`` have no default: they must be chosen."""
+
+    epochs: int = Field(ge=1)
+    lr: float = Field(gt=0)
+    optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
+    momentum: float = Field(0.9, ge=0, lt=1)
+    weight_decay: float = Field(0.0, ge=0)
+    schedule: Literal["constant", "plateau", "onecycle"] = "plateau"
+    plateau_patience: int = Field(10, ge=1)
+    plateau_factor: float = Field(0.1, gt=0, lt=1)
+    final_lr: float | None = Field(None, gt=0, description="floor of the plateau schedule")
+    select: Literal["best", "last"] = "best"

@@ -1,0 +1,185 @@
+"""The book's table of contents, and the graph of jobs that follows from it."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+from occkd_lib.errors import OcckdError
+from occkd_lib.execution.chapters import Graph, Job, chapters_table, read_chapters
+from occkd_lib.execution.parameters import declared_parameters
+from occkd_lib.methods import METHODS
+
+REPOSITORY = Path(__file__).parents[2]
+CHAPTERS = read_chapters(REPOSITORY / "workflow" / "chapters.yaml")
+EVERY = sorted(METHODS)
+
+# --- the book itself ----------------------------------------------------------------------
+
+
+def test_the_readme_has_this_table_of_contents():
+    assert chapters_table(CHAPTERS) in (REPOSITORY / "README.md").read_text(encoding="utf-8")
+
+
+def test_every_notebook_is_a_chapter_and_every_chapter_a_notebook():
+    names = sorted(path.stem for path in (REPOSITORY / "notebooks").glob("*.ipynb"))
+    assert names == list(CHAPTERS)
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS.values(), ids=lambda chapter: chapter.file)
+def test_what_a_chapter_says_of_itself(chapter):
+    """Its notebook declares what it is given, with the demo as default; methods and parts exist."""
+    declared = declared_parameters(REPOSITORY / "notebooks" / f"{chapter.file}.ipynb")
+    usual = {"recipe": "demo", "experiment": "expression", "seed": 0}
+    assert {name: declared[name].default for name in usual if name in declared} == {
+        name: usual[name] for name in chapter.parameters
+    }
+    assert set(chapter.methods) <= set(METHODS)
+    for part in chapter.parts:
+        assert importlib.util.find_spec(f"occkd_lib.{part}"), part
+
+
+def test_nothing_else_knows_a_chapter():
+    """No file name of a chapter in the library or in the Snakefile (docstrings may have one)."""
+    for path in (*(REPOSITORY / "occkd_lib").rglob("*.py"), REPOSITORY / "workflow" / "Snakefile"):
+        text = path.read_text(encoding="utf-8")
+        if path.suffix == ".py":
+            text = "\n".join(
+                str(node.value)
+                for node in ast.walk(ast.parse(text))
+                if isinstance(node, ast.Constant) and "\n" not in str(node.value)
+                if not str(node.value).startswith("``")
+            )
+        assert not [file for file in CHAPTERS if file in text], path
+
+
+# --- reading ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            "01_a: {title: a, about: b, once: seed, parts: [c], build_on: []}",
+            "01_a: build_on: there is no such setting: did you mean 'builds_on'",
+        ),
+        ("01_a: {title: a, once: seed, parts: [c]}", "01_a: about: Field required"),
+        ("01_a: {title: a, about: b, once: week, parts: [c]}", "01_a: once"),
+        ("first: {title: a, about: b, once: seed, parts: [c]}", "first: file"),
+        (
+            "01_a: {title: a, about: b, once: seed, parts: [c]}\n"
+            "02_b: {title: a, about: b, once: seed, parts: [c], builds_on: [01_b]}",
+            "02_b: no chapter '01_b' above it: did you mean '01_a'",
+        ),
+        (
+            "01_a: {title: a, about: b, once: seed, parts: [c], builds_on: [01_a]}",
+            "no chapter '01_a' above it$",
+        ),
+        ("- 01_a", "not a mapping"),
+        ("01_a: [", "not a mapping"),
+        ("01_a:", "not a mapping"),
+    ],
+)
+def test_mistakes_are_one_line_that_names_the_file(tmp_path, text, message):
+    (tmp_path / "chapters.yaml").write_text(text)
+    with pytest.raises(OcckdError, match=message) as caught:
+        read_chapters(tmp_path / "chapters.yaml")
+    assert str(tmp_path / "chapters.yaml") in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_no_checkout_no_chapters(monkeypatch, tmp_path):
+    monkeypatch.setenv("OCCKD_ROOT", str(tmp_path))
+    with pytest.raises(OcckdError, match="inside the project's checkout"):
+        read_chapters()
+
+
+# --- the graph ----------------------------------------------------------------------------
+
+
+def graph(methods=EVERY, seeds=(0,), **others) -> Graph:
+    experiments = {"fer": {"seeds": seeds, "methods": methods}, **others}
+    return Graph(CHAPTERS, experiments)
+
+
+def files(jobs) -> list[str]:
+    return [job.chapter for job in jobs]
+
+
+def test_names_of_jobs_and_their_notebooks():
+    assert Job("10_results").output == "notebooks/10_results.ipynb"
+    assert Job("01_data", "fer").output == "notebooks/fer-01_data.ipynb"
+    assert Job("02_teachers", "fer", 3).output == "notebooks/fer-seed3-02_teachers.ipynb"
+    assert CHAPTERS["02_teachers"].job("fer", 3) == Job("02_teachers", "fer", 3)
+    assert CHAPTERS["01_data"].job("fer", 3) == Job("01_data", "fer")
+    assert CHAPTERS["10_results"].job("fer", 3) == Job("10_results")
+    assert str(Job("02_teachers", "fer", 3)) == "02_teachers    fer          seed 3"
+
+
+def test_all_chapters_in_the_order_of_the_book():
+    jobs = graph(seeds=(0, 7)).jobs()
+    middle = ["02_teachers", "03_students", "04_kd", "05_triplet_kd", "06_fusion",
+              "07_ablations", "08_grad_cam"]  # fmt: skip
+    assert files(jobs) == ["01_data", *middle, *middle, "09_mcnemar", "10_results"]
+    assert [job.seed for job in jobs] == [None, *[0] * 7, *[7] * 7, None, None]
+
+
+@pytest.mark.parametrize(
+    ("job", "before"),
+    [
+        (Job("01_data", "fer"), []),
+        (Job("02_teachers", "fer", 7), [Job("01_data", "fer")]),
+        (Job("06_fusion", "fer", 7), [Job("04_kd", "fer", 7), Job("05_triplet_kd", "fer", 7)]),
+        (Job("09_mcnemar", "fer"), [Job("06_fusion", "fer", 0), Job("06_fusion", "fer", 7)]),
+        (
+            Job("10_results"),
+            [
+                Job("07_ablations", "fer", 0), Job("09_mcnemar", "fer"),
+                Job("07_ablations", "fer", 7), Job("07_ablations", "age", 1), Job("09_mcnemar", "age"),
+            ],
+        ),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_a_job_waits_for(job, before):
+    other = {"seeds": (1,), "methods": EVERY}
+    assert set(graph(seeds=(0, 7), age=other).before(job)) == set(before)
+
+
+def test_an_experiment_without_distillation_has_fewer_chapters():
+    some = graph(methods=["student", "teacher"])
+    assert files(some.jobs()) == [
+        "01_data", "02_teachers", "03_students", "08_grad_cam", "10_results",
+    ]  # fmt: skip
+    assert some.before(Job("08_grad_cam", "fer", 0)) == [Job("03_students", "fer", 0)]
+    assert some.before(Job("10_results")) == [Job("03_students", "fer", 0)]
+
+
+def test_an_experiment_with_a_teacher_alone():
+    alone = graph(methods=["teacher"])
+    assert files(alone.jobs()) == ["01_data", "02_teachers", "10_results"]
+    assert alone.before(Job("10_results")) == [Job("02_teachers", "fer", 0)]
+
+
+def test_one_way_of_distilling_is_enough_for_its_chapter():
+    one = graph(methods=["control", "standard", "student", "teacher"])
+    assert "04_kd" in files(one.jobs()) and "05_triplet_kd" not in files(one.jobs())
+    assert one.before(Job("08_grad_cam", "fer", 0)) == [
+        Job("04_kd", "fer", 0), Job("03_students", "fer", 0),
+    ]  # fmt: skip
+
+
+def test_every_job_comes_after_those_that_it_waits_for():
+    for methods in (EVERY, ["teacher"], ["student", "teacher"], ["adareg"]):
+        some = graph(methods=methods, seeds=(0, 1), age={"seeds": (0,), "methods": EVERY})
+        place = {job: n for n, job in enumerate(some.jobs())}
+        for job in place:
+            assert all(place[other] < place[job] for other in some.before(job)), job
+
+
+def test_who_is_awaited():
+    some = graph()
+    assert some.awaited("04_kd") and not some.awaited("08_grad_cam")

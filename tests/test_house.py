@@ -1,0 +1,82 @@
+"""The house keeps its shape: imports point downwards, rooms and files stay small."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+LIBRARY = Path(__file__).parents[1] / "occkd_lib"
+FILES = sorted(LIBRARY.rglob("*.py"))
+FLOORS = [
+    {"errors", "plugins", "settings", "project", "randomness", "tasks", "runs"},
+    {"losses", "mining", "occlusion", "models", "data", "evaluation", "fusion"},
+    {"training", "methods"},
+    {"config", "stages", "explain"},
+    {"results", "papers"},
+    {"plots", "site"},
+    {"execution", "book", "cli", "__main__", "__init__"},
+]
+FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
+
+
+def room_of(path: Path) -> str:
+    return path.relative_to(LIBRARY).parts[0].removesuffix(".py")
+
+
+def imported_rooms(path: Path) -> set[str]:
+    """Rooms of the library that a file imports, inside functions, too."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = []
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names = [node.module]
+            if node.module == "occkd_lib":
+                names = [f"occkd_lib.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        found |= {n.split(".")[1] for n in names if n.startswith("occkd_lib.")}
+    return found - {room_of(path)}
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(LIBRARY)))
+def test_imports_point_downwards(path):
+    here = FLOOR[room_of(path)]
+    upwards = {room for room in imported_rooms(path) if FLOOR[room] > here}
+    assert not upwards
+
+
+def test_no_circle_of_rooms():
+    graph: dict[str, set[str]] = {}
+    for path in FILES:
+        graph.setdefault(room_of(path), set()).update(imported_rooms(path))
+    TopologicalSorter(graph).prepare()  # raises CycleError
+
+
+def test_no_file_is_long_and_no_room_is_crowded():
+    lines = {path: len(path.read_text().splitlines()) for path in FILES}
+    assert not {path.name: n for path, n in lines.items() if n > 300}
+    rooms: Counter[str] = Counter()
+    for path, n in lines.items():
+        rooms[room_of(path)] += n
+    total = sum(lines.values())
+    assert not {room: n / total for room, n in rooms.items() if n > 0.225 * total}
+
+
+def test_every_module_with_logic_has_a_test_file():
+    """A test file somewhere under the same room imports it, or names what it defines."""
+    tests = Path(__file__).parent
+    texts = "\n".join(path.read_text() for path in tests.rglob("*.py"))
+    untested = []
+    for path in FILES:
+        logic = [n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.FunctionDef)]
+        module = ".".join(path.relative_to(LIBRARY.parent).with_suffix("").parts)
+        package = module.rpartition(".")[0]
+        defined = [n.name for n in logic if not n.name.startswith("_")]
+        known = module in texts or f"from {package} import" in texts
+        if logic and not (known and any(name in texts for name in defined)):
+            untested.append(module)
+    assert not untested
