@@ -1,4 +1,4 @@
-# make book | test | lab | lint | clean. Each sets up .venv by itself, once, from requirements.lock.
+# make book | test | lab | lint | mutants | clean. Each sets up .venv by itself, once, from requirements.lock.
 # Another Python (3.11 or newer):  make test PYTHON=python3.12
 
 PYTHON ?= python3
@@ -7,10 +7,10 @@ READY := .venv/.ready
 UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo $(BIN)/uv)
 
 .DEFAULT_GOAL := help
-.PHONY: help book test lab lint clean
+.PHONY: help book test lab lint mutants clean
 
 help:  ## say what there is to make
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 book: $(READY)  ## execute every notebook of the demo recipe (minutes on two cores)
 	@$(BIN)/occkd run demo
@@ -26,6 +26,9 @@ test: lint  ## ruff, mypy, pytest, and every notebook under nbval
 lint: $(READY)  ## ruff only: lint and format
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+
+mutants: $(READY)  ## change one line at a time: does the suite notice?
+	$(BIN)/python tests/mutants.py $(ONLY)
 
 lab: $(READY)  ## open the notebooks in JupyterLab
 	$(BIN)/jupyter lab --allow-root notebooks

@@ -34,6 +34,7 @@ from occkd_lib.config import Experiment, Recipe
 from occkd_lib.data import FaceSet, copies, verify
 from occkd_lib.methods import Row
 from occkd_lib.models import FaceNet
+from occkd_lib.papers import beside
 from occkd_lib.results import ablations, over_seeds
 from occkd_lib.results.store import rows_on
 from occkd_lib.runs import Run
@@ -45,6 +46,7 @@ __all__ = [
     "TASKS",
     "Chapter",
     "ablations",
+    "beside",
     "config",
     "copies",
     "data",
@@ -110,6 +112,10 @@ class Chapter:
         """Lines of the results on the visible part, by the columns of ``table`` they stand in."""
         return rows_on(self.experiment, self.view)
 
+    def row(self, stage: str) -> Row:
+        """The line of a stage's network, on the view that it was trained on."""
+        return stages.rows_of(self.experiment)[stage, self.stages[stage].view]
+
     def table(self, seed: int | None = None) -> pd.DataFrame:
         """Target, and what every finished line of ``rows`` says of the test faces."""
         return self.store.table(self.name, self.seed if seed is None else seed)
@@ -126,9 +132,7 @@ class Chapter:
 
     def run(self, stage: str, seed: int | None = None) -> Run:
         """The finished run of a stage or arm; carried out now, with what it needs, if it is not."""
-        return stages.run_stage(
-            self.recipe, self.name, self.seed if seed is None else seed, stage
-        )
+        return stages.run_stage(self.recipe, self.name, self.seed if seed is None else seed, stage)
 
     def settings(self, stage: str):
         """The settings of a stage or an arm."""

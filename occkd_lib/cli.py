@@ -27,10 +27,12 @@ data_app = typer.Typer(no_args_is_help=True, help="Data sets: where they are, wh
 app.add_typer(data_app, name="data")
 
 RecipeName = Annotated[str, Argument(help="A built-in recipe, or a recipe file.")]
-DataFolder = Annotated[
-    Path | None,
-    Option("--data", help="Folder of the data sets (default: $OCCKD_DATA, then ./data)"),
-]
+DATA = "Folder of the data sets (default: $OCCKD_DATA, then ./data)"
+DataFolder = Annotated[Path | None, Option("--data", help=DATA)]
+DataTask = Annotated[str | None, Option(help="Only this task (default: all).")]
+DataSetting = Annotated[list[str] | None, Option("--set", "-s", help="setting=value, repeatable")]
+SNAKEMAKE = "After --: more for Snakemake, as in -- --executor slurm --jobs 20"
+THREADS = "(default: 1 on built-in faces, else all)"
 
 
 def tell_version(asked: bool) -> None:
@@ -49,28 +51,15 @@ def occkd(
 @app.command()
 def run(
     recipe: RecipeName,
-    snakemake: Annotated[
-        list[str] | None,
-        Argument(help="After --: more for Snakemake, as in -- --executor slurm --jobs 20"),
-    ] = None,
+    snakemake: Annotated[list[str] | None, Argument(help=SNAKEMAKE)] = None,
     dry_run: Annotated[bool, Option("--dry-run", "-n", help="Only show the plan.")] = False,
     notebooks: Annotated[bool, Option("--notebooks", help="With -n: every notebook.")] = False,
     tflops: Annotated[float | None, Option(help="With -n: the rate to reckon hours with.")] = None,
     cores: Annotated[int | None, Option("--cores", "-j", min=1, help="(default: all)")] = None,
-    threads: Annotated[
-        int | None,
-        Option("--threads-per-job", min=1, help="(default: 1 on built-in faces, else all)"),
-    ] = None,
-    only: Annotated[
-        list[str] | None,
-        Option(help="Only this experiment, or those of a pattern: 'fer_*' (may be repeated)."),
-    ] = None,
-    seeds: Annotated[
-        str | None, Option(help="These seeds, as 0,1,2 or 0-4 (default: the recipe's)")
-    ] = None,
-    again: Annotated[
-        bool, Option("--again", help="Also notebooks that are done; training is not redone.")
-    ] = False,
+    threads: Annotated[int | None, Option("--threads-per-job", min=1, help=THREADS)] = None,
+    only: Annotated[list[str] | None, Option(help="Experiment, or pattern: 'fer_*'.")] = None,
+    seeds: Annotated[str | None, Option(help="0,1,2 or 0-4 (default: the recipe's)")] = None,
+    again: Annotated[bool, Option("--again", help="Also those done; training stays.")] = False,
     data: DataFolder = None,
 ) -> None:
     """Execute all notebooks of a recipe that are not done, in order, as parallel as they can be."""
@@ -104,7 +93,7 @@ def run(
 def nb(
     notebook: Annotated[Path, Argument(help="The notebook to execute.")],
     parameter: Annotated[
-        list[str] | None, Option("--parameter", "-p", help="name=value (may be repeated)")
+        list[str] | None, Option("--parameter", "-p", help="name=value, repeatable")
     ] = None,
     output: Annotated[
         Path | None, Option("--output", "-o", help="(default: notebooks/ in the outputs folder)")
@@ -157,13 +146,12 @@ def results(
     data: DataFolder = None,
 ) -> None:
     """Write the tables and figures of a recipe's finished runs, beside the published values."""
-    from occkd_lib.config import load_recipe
     from occkd_lib.project import project_root
     from occkd_lib.site import write_results
     from occkd_lib.site.readme import has_place, update_readme
 
     use_data(data)
-    folder = write_results(load_recipe(recipe), reference=reference, maps=maps)
+    folder = write_results(recipe, reference=reference, maps=maps)
     print(shown(folder / "index.html"))
     readme = project_root() / "README.md"
     if reference and has_place(readme, folder.name):
@@ -201,23 +189,35 @@ def list_data(data: DataFolder = None) -> None:
 
 
 @data_app.command()
-def prepare(name: str, data: DataFolder = None) -> None:
+def prepare(
+    name: str, task: DataTask = None, settings: DataSetting = None, data: DataFolder = None
+) -> None:
     """Decode a data set once, so that every later start is instant."""
     from occkd_lib.data.verify import prepare
 
-    print(prepare(name, root=data))
+    print(prepare(name, root=data, task=task, **assigned(settings)))
 
 
 @data_app.command()
 def verify(
     name: str,
     labels: Annotated[str | None, Option(help="FER+ only: one label rule")] = None,
+    task: DataTask = None,
+    settings: DataSetting = None,
     data: DataFolder = None,
 ) -> None:
     """Count the faces, and report duplicates and contradictory labels."""
     from occkd_lib.data.verify import verify
 
-    print("\n".join(verify(name, root=data, labels=labels)))
+    print("\n".join(verify(name, root=data, task=task, labels=labels, **assigned(settings))))
+
+
+def assigned(settings: list[str] | None) -> dict[str, str]:
+    """``["path=mine.csv"]`` as {"path": "mine.csv"}."""
+    pairs = [setting.partition("=") for setting in settings or ()]
+    if any(not equals for _, equals, _ in pairs):
+        raise OcckdError("--set: write setting=value")
+    return {name: value for name, _, value in pairs}
 
 
 def use_data(folder: Path | None) -> None:

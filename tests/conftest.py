@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from occkd_lib.config import Recipe
 from occkd_lib.data import FaceSet
+from occkd_lib.stages import run_stage
 from tests.tiny import tiny_recipe
 
 
@@ -17,6 +21,24 @@ def outputs(tmp_path, monkeypatch):
     folder = tmp_path / "outputs"
     monkeypatch.setenv("OCCKD_OUTPUTS", str(folder))
     return folder
+
+
+@pytest.fixture(scope="session")
+def trained_once(tmp_path_factory) -> Path:
+    """Outputs in which every stage of the toy recipe's expression is finished."""
+    folder = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OCCKD_OUTPUTS", str(folder))
+        for stage in tiny_recipe().experiment("expression").order():
+            run_stage(tiny_recipe(), "expression", 0, stage, say=lambda line: None)
+    return folder
+
+
+@pytest.fixture
+def trained(trained_once, outputs) -> Path:
+    """A copy of these, for a test to change; the folder of the expression's seed 0."""
+    shutil.copytree(trained_once, outputs, symlinks=True)
+    return outputs / "tiny" / "expression" / "seed0"
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -11,14 +12,18 @@ from pathlib import Path
 
 import nbformat
 import pytest
+import yaml
 from typer.testing import CliRunner
 
-from occkd_lib.cli import app, main, parse_seeds
+import occkd_lib
+from occkd_lib.cli import app, assigned, main, parse_seeds
+from occkd_lib.data import DATA_SETS
 from occkd_lib.errors import OcckdError
+from tests.tiny import tiny_recipe
 
 
 def occkd(*arguments: str, **options) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "occkd_lib.cli", *arguments]
+    command = [sys.executable, "-m", "occkd_lib", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=300, **options)
 
 
@@ -47,11 +52,16 @@ def test_help_is_quick_and_complete():
     assert loaded.stdout == "set()\n"
 
 
-def test_jobs_and_runs_do_not_import_torch():
+def test_jobs_do_not_import_torch():
     """Every job's first seconds: its kernel needs torch, the process around it does not."""
-    code = "import sys, occkd_lib.notebooks, occkd_lib.workflow; print('torch' in sys.modules)"
+    code = "import sys, occkd_lib.execution.notebooks as n, occkd_lib.execution.chapters"
+    code += ", occkd_lib.execution.devices; print('torch' in sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert loaded.stdout == "False\n"
+
+
+def test_the_version():
+    assert occkd("--version").stdout == f"occkd {occkd_lib.__version__}\n"
 
 
 def test_a_notebook_from_the_command_line(book, outputs):
@@ -72,7 +82,7 @@ def test_a_failing_notebook_has_a_nonzero_exit_status(book, tmp_path):
 def test_an_interrupt_ends_the_kernel_and_is_recorded(book, tmp_path):
     started = tmp_path / "started"
     code = f"import os, time; open({str(started)!r}, 'w').write(str(os.getpid())); time.sleep(90)"
-    command = [sys.executable, "-m", "occkd_lib.cli", "nb", str(book(code))]
+    command = [sys.executable, "-m", "occkd_lib", "nb", str(book(code))]
     command += ["-o", str(tmp_path / "out.ipynb")]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 240
@@ -81,21 +91,66 @@ def test_an_interrupt_ends_the_kernel_and_is_recorded(book, tmp_path):
     kernel = int(started.read_text())
     process.send_signal(signal.SIGTERM)
     assert process.wait(120) == 130
-    assert process.stderr and "occkd: interrupted" in process.stderr.read()
+    assert process.stderr
+    assert "occkd: interrupted" in process.stderr.read()
     with pytest.raises(ProcessLookupError):
         os.kill(kernel, 0)
     assert '"state": "failed"' in (tmp_path / "out.status.json").read_text()
     assert not (tmp_path / "out.ipynb").exists()
 
 
-@pytest.mark.parametrize("command", ["run nix -n", "nb nix.ipynb", "data verify nix"])
-def test_mistakes_are_one_line(command, monkeypatch, capsys):
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("run nix -n", "no recipe 'nix'"),
+        ("run lapto", "no recipe 'lapto': did you mean 'laptop'"),
+        ("run demo --only gendr", "no experiment 'gendr': did you mean 'gender'"),
+        ("run demo --seeds -1", "--seeds -1: write 0,1,2 or 0-4"),
+        ("nb nix.ipynb", "no notebook nix.ipynb"),
+        ("stage demo expression -1 teacher", "seed -1: a seed is 0 or more"),
+        ("stage demo expresion 0 teacher", "did you mean 'expression'"),
+        ("stage demo expression 0 techer", "no stage 'techer': did you mean 'teacher'"),
+        ("stage demo expression 0 triplet@alpa=0.1", "did you mean 'alpha'"),
+        ("stage demo expression 0 triplet@mining=hardest", "no miner 'hardest'"),
+        ("data verify fer_plus", "no data set 'fer_plus': did you mean 'ferplus'"),
+        ("data prepare folder --set path", "--set: write setting=value"),
+        ("results demo", "no finished run of recipe 'demo'"),
+    ],
+)
+def test_mistakes_are_one_line(command, message, monkeypatch, capsys, outputs):
     monkeypatch.setattr("sys.argv", ["occkd", *command.split()])
     with pytest.raises(SystemExit) as end:
         main()
-    message = capsys.readouterr().err
+    said = capsys.readouterr().err
     assert end.value.code == 2
-    assert message.startswith("occkd: no ") and message.count("\n") == 1
+    assert said.startswith("occkd: ")
+    assert said.count("\n") == 1
+    assert message in said
+    assert not outputs.exists()
+
+
+def test_a_negative_seed_of_a_notebook(book):
+    refused = CliRunner().invoke(app, ["nb", str(book("1")), "-p", "seed=-1"])
+    assert str(refused.exception) == "seed -1: a seed is 0 or more"
+
+
+def test_one_arm_of_a_stage(tmp_path, outputs):
+    """As the README has it: a stage, or an arm of one, with what it needs and nothing else."""
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(tiny_recipe().model_dump(mode="json")))
+    arm = "triplet@alpha=0.1,mining=random"
+    command = ["stage", str(tmp_path / "tiny.yaml"), "expression", "3", arm]
+    done = CliRunner().invoke(app, command)
+    assert done.exit_code == 0, done.exception
+    folder = outputs / "tiny" / "expression" / "seed3"
+    assert done.output.splitlines()[-1] == str(folder / arm)
+    assert sorted(path.name for path in folder.iterdir()) == ["student", "teacher", arm]
+    settings = json.loads((folder / arm / "status.json").read_text())["config"]["settings"]
+    assert (settings["alpha"], settings["mining"]) == (0.1, "random")
+
+
+def test_settings_of_a_data_set():
+    assert assigned(["path=a=b.csv", "size=64"]) == {"path": "a=b.csv", "size": "64"}
+    assert assigned(None) == {}
 
 
 def test_seeds():
@@ -109,5 +164,6 @@ def test_seeds():
 def test_data_list(tmp_path):
     shown = CliRunner().invoke(app, ["data", "list", "--data", str(tmp_path)])
     lines = {line.split()[0]: line for line in shown.output.splitlines()}
-    assert set(lines) == {"synthetic", "ferplus", "utkface", "affectnet", "rafdb"}
-    assert "built in" in lines["synthetic"] and "missing" in lines["utkface"]
+    assert set(lines) == set(DATA_SETS)
+    assert "built in" in lines["synthetic"]
+    assert "missing" in lines["utkface"]

@@ -38,7 +38,7 @@ def parse_arm(name: str) -> tuple[str, Arm]:
 
 
 def changed(settings: StageSettings, arm: Arm) -> StageSettings:
-    """The settings with those of ``arm``; ValueError for one that there is not, or a wrong value."""
+    """The settings with those of ``arm``; ValueError for one there is not, or a wrong value."""
     if not arm:
         return settings
     try:

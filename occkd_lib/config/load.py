@@ -37,7 +37,9 @@ def recipe_file(recipe: str | Path) -> Path:
     path = Path(recipe)
     if not path.is_file():
         near = did_you_mean(str(recipe), names)
-        raise OcckdError(f"no recipe {str(recipe)!r}{near}: give a file, or one of {', '.join(names)}")
+        raise OcckdError(
+            f"no recipe {str(recipe)!r}{near}: give a file, or one of {', '.join(names)}"
+        )
     return path
 
 

@@ -118,8 +118,8 @@ class Experiment(Settings):
                 ours, theirs = getattr(control, key), getattr(of, key, None)
                 if ours != theirs:
                     raise ValueError(
-                        f"{key} is {ours}, but {theirs} in {name!r}, whose control it is: a control "
-                        "has the same start and training; give each of its stages one of its own"
+                        f"{key} is {ours}, but {theirs} in {name!r}, whose control it is: it must "
+                        "have the same start and training; give each of them a control of its own"
                     )
 
     def method(self, stage: str) -> Method:
@@ -134,7 +134,9 @@ class Experiment(Settings):
             raise OcckdError(f"no stage {name!r}{near}; stages are {', '.join(self.stages)}")
         if arm and not self.method(name).has_arms:
             armed = ", ".join(each for each in self.stages if self.method(each).has_arms)
-            raise OcckdError(f"stage {name!r} has no arms, as others build on it; with arms: {armed}")
+            raise OcckdError(
+                f"stage {name!r} has no arms, as others build on it; with arms: {armed}"
+            )
         try:
             settings = changed(self.stages[name], arm)
             validation = data_set(self.data.name).has_validation
@@ -182,7 +184,6 @@ class Experiment(Settings):
             done[ready[0]] = None
         return tuple(done)
 
-
     def varied(self, change: dict[str, Any]) -> Experiment:
         """The experiment with ``change`` laid over it; controls follow the stages they are of."""
         content = self.model_dump(mode="json")
@@ -222,7 +223,7 @@ def as_long(name: str, stage: Any, stages: Mapping[str, Any]) -> Any:
 
 
 def parse_stage(name: str, raw: Any) -> StageSettings:
-    """The settings of a stage, by the class that its method declares; ValueError if they are not."""
+    """The settings of a stage, by the class that its method declares, or a ValueError."""
     if isinstance(raw, StageSettings):
         return raw
     if not isinstance(raw, Mapping):

@@ -23,6 +23,7 @@ SIDE = 20  # cells across and down: features are seen, compression and small shi
 # just below as well; the most alike of different people (UTKFace, which is aligned) reach 0.968.
 THRESHOLD = 0.97
 CHUNK = 512  # images that are compared with all others at a time
+LEADING = 64  # principal components of the cells that find candidates
 STEPS = 16  # of a grey value: cells are whole numbers below 2**12
 
 
@@ -62,31 +63,36 @@ def cells_of(images: np.ndarray) -> Tensor:
     Whole numbers in steps of 1/STEPS grey value; colour counts as ITU-R 601 luma. With fewer rows
     or columns than cells, some stand in several.
     """
-    sums, count = images, 1
-    for axis in (2, 3):
-        length = images.shape[axis]
-        edges = np.arange(SIDE) * length // SIDE
-        sums = np.add.reduceat(sums, edges, axis=axis, dtype=np.int64)
-        count = np.multiply.outer(count, np.maximum(np.diff(edges, append=length), 1))
+    sums, count = images, np.ones(1)
+    for length in images.shape[2:]:  # sum over the rows and put the cells last; then the columns
+        low = np.arange(SIDE) * length // SIDE
+        high = np.maximum(np.append(low[1:], length), low + 1)
+        cells = [sums[:, :, i:j].sum(2, dtype=np.uint32) for i, j in zip(low, high, strict=True)]
+        sums, count = np.stack(cells, -1), np.multiply.outer(count, high - low)
     luma = np.tensordot([299, 587, 114] if images.shape[1] == 3 else [1000], sums, (0, 1))
-    return torch.from_numpy(np.round(luma * STEPS / (1000 * count))).flatten(1)
+    return torch.from_numpy(np.round(luma * STEPS / (1000 * count[0]))).flatten(1)
 
 
 def pairs_above(cells: Tensor, floor: float) -> pd.DataFrame:
     """Pairs of images whose cells correlate above ``floor``: first < second, correlation.
 
     cells: N x K whole numbers. Images of one brightness correlate with nothing. A chunked matrix
-    product finds the candidates; what decides are products of whole numbers that stay below 2**53
-    and are exact, so that the pairs are the same on every machine.
+    product finds candidates by their LEADING principal components: what these leave of two unit
+    vectors adds at most the product of its lengths (Cauchy-Schwarz). What decides are products of
+    whole numbers that stay below 2**53 and are exact: the same pairs on every machine.
     """
     centred = cells * cells.shape[1] - cells.sum(1, keepdim=True)
     norms = centred.square().sum(1).sqrt()
     norms[norms == 0] = torch.inf
-    rough = (centred / norms[:, None]).float()
+    unit = centred / norms[:, None]
+    leading = unit @ torch.linalg.eigh(unit.T @ unit).eigenvectors[:, -LEADING:]
+    lengths = (part.square().sum(1, keepdim=True) for part in (unit, leading))
+    rest = torch.sub(*lengths).clamp_min(0).sqrt()
+    bound = torch.cat([leading, rest], 1).float()
     found = [torch.empty(3, 0, dtype=torch.float64)]
     for start in range(0, len(cells), CHUNK):
-        r = rough[start : start + CHUNK] @ rough[start:].T
-        candidates = (r > floor - 1e-4).nonzero() + start
+        highest = bound[start : start + CHUNK] @ bound[start:].T
+        candidates = (highest > floor - 1e-4).nonzero() + start
         for first, second in (part.T for part in candidates.split(32 * CHUNK)):
             exact = (centred[first] * centred[second]).sum(1) / norms[first] / norms[second]
             found.append(torch.stack([first, second, exact])[:, (exact > floor) & (first < second)])

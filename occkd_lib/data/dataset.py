@@ -13,6 +13,7 @@ from torch import Tensor
 
 from occkd_lib.data.faceset import FaceSet
 from occkd_lib.data.vocabularies import OWN, classes_of
+from occkd_lib.errors import OcckdError
 from occkd_lib.project import project_root
 from occkd_lib.settings import Settings
 from occkd_lib.tasks import task_of
@@ -27,11 +28,6 @@ class DataSettings(Settings):
     name: str
 
 
-def nothing(settings: Any) -> tuple[()]:
-    """What a data set says of counts that nobody knows."""
-    return ()
-
-
 @dataclass(frozen=True)
 class DataSet:
     """A data set: everything that the book knows of it, in one object.
@@ -41,9 +37,10 @@ class DataSet:
     ``find``: there is nothing to look for. place: what is listed where nothing can be found.
     classes(settings, task): a name of VOCABULARIES or the classes themselves. has_validation: there
     are faces to choose epochs by. sizes(settings): training and validation faces, without reading
-    them, and published(settings): what the authors report (train, val, test; or train with val,
-    test); () where unknown. options: settings to verify the data set with, one after the other.
-    source, layout, size_gb: where to get it, what is expected, size of the download (None unknown).
+    them, None where unknown. published(settings): what the authors report (train, val, test; or
+    train with val, test; () nothing). options: settings to verify the data set with, one after the
+    other. source, layout: where to get it, and what is expected, with settings in {braces}.
+    size_gb: of the download, None where unknown.
     """
 
     name: str
@@ -55,8 +52,8 @@ class DataSet:
     find: Callable[[Path, Any], Path | None] | None = None
     place: str = ""
     has_validation: bool = True
-    sizes: Callable[[Any], tuple[int, ...]] = nothing
-    published: Callable[[Any], tuple[int, ...]] = nothing
+    sizes: Callable[[Any], tuple[int, int] | None] = lambda settings: None
+    published: Callable[[Any], tuple[int, ...]] = lambda settings: ()
     options: tuple[Mapping[str, Any], ...] = ({},)
     source: str = ""
     layout: str = ""
@@ -65,6 +62,18 @@ class DataSet:
     def classes_of(self, settings: DataSettings, task: str) -> tuple[str, ...]:
         """The classes of a task, () for a number; no image is read."""
         return classes_of(self.classes(settings, task))
+
+    def locate(self, settings: DataSettings, root: str | Path | None = None) -> Path:
+        """Where it lies; OcckdError with the way to get it when it is not there."""
+        folder = data_root(root)
+        path = self.find(folder, settings) if self.find else folder
+        if path is None:
+            get = f" Get {self.source}." if self.source else ""
+            raise OcckdError(
+                f"{self.title} is missing: nothing usable in {folder} (--data, $OCCKD_DATA or "
+                f"./data).{get} Expected there: {self.layout.format_map(settings.model_dump())}"
+            )
+        return path
 
 
 def data_root(explicit: str | Path | None = None) -> Path:

@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from occkd_lib.data.dataset import DataSet, DataSettings, data_root
+from occkd_lib.data.dataset import DataSet, DataSettings
 from occkd_lib.data.faceset import FaceSet
 from occkd_lib.data.readers import DATA_SETS
 from occkd_lib.errors import OcckdError
@@ -69,14 +69,7 @@ def explained(error: ValidationError, settings: type[DataSettings]) -> str:
 
 def locate(settings: DataSettings, root: str | Path | None = None) -> Path:
     """Where a data set lies; OcckdError with the way to get it when it is not there."""
-    known, folder = data_set(settings.name), data_root(root)
-    path = known.find(folder, settings) if known.find else folder
-    if path is None:
-        raise OcckdError(
-            f"{known.title} is missing: nothing usable in {folder} (--data, $OCCKD_DATA or "
-            f"./data). Get {known.source}. Expected there: {known.layout}"
-        )
-    return path
+    return data_set(settings.name).locate(settings, root)
 
 
 def load(
@@ -94,8 +87,9 @@ def load(
         raise OcckdError(f"{known.name} has no task {task!r}: choose {' or '.join(known.tasks)}")
     try:
         faces = known.load(locate(settings, root), settings, task, cache)
-    except (OcckdError, OSError) as error:  # a file name may hold a line break
-        raise OcckdError(" ".join(str(error).split())) from None
+    except (OcckdError, OSError) as error:  # a file name may hold line breaks, or be no text
+        line = " ".join(str(error).split()).encode(errors="backslashreplace").decode()
+        raise OcckdError(line) from None
     return replace(faces, name=known.name, published=known.published(settings))
 
 

@@ -20,18 +20,7 @@ from occkd_lib.tasks.metrics import (
 )
 
 __all__ = [
-    "METRICS",
-    "Bootstrap",
-    "Interval",
-    "McNemar",
-    "accuracy",
-    "counts_right",
-    "holm",
-    "interval",
-    "mcnemar_test",
-    "mean_absolute_error",
-    "over_seeds",
-    "paired_bootstrap",
-    "per_class_recall",
+    "METRICS", "Bootstrap", "Interval", "McNemar", "accuracy", "counts_right", "holm", "interval",
+    "mcnemar_test", "mean_absolute_error", "over_seeds", "paired_bootstrap", "per_class_recall",
     "weighted_accuracy",
-]
+]  # fmt: skip

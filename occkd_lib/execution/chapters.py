@@ -57,8 +57,8 @@ class Job:
     @property
     def name(self) -> str:
         """``fer-seed0-02_teachers``"""
-        seed = None if self.seed is None else f"seed{self.seed}"
-        return "-".join(part for part in (self.experiment, seed, self.chapter) if part)
+        seed = "" if self.seed is None else f"seed{self.seed}"
+        return "-".join(filter(None, (self.experiment, seed, self.chapter)))
 
     @property
     def output(self) -> str:
@@ -84,16 +84,15 @@ class Graph:
         """All jobs in the order of the book, experiment by experiment, the whole recipe's last."""
         found: list[Job] = []
         for name, share in self.experiments.items():
-            own = [c for c in self.chapters.values() if c.once != "recipe" and self.has(name, c)]
+            own = [chapter for chapter in self.chapters.values() if self.has(name, chapter)]
             for _, several in groupby(own, key=lambda chapter: chapter.once):
                 block = list(several)
                 found += [chapter.job(name, seed) for seed in share["seeds"] for chapter in block]
-        found += [Job(c.file) for c in self.chapters.values() if c.once == "recipe"]
-        return list(dict.fromkeys(found))
+        return sorted(dict.fromkeys(found), key=lambda job: job.experiment is None)
 
     def has(self, experiment: str, chapter: Chapter) -> bool:
         """Has an experiment a stage of every method that a chapter is about?"""
-        return set(chapter.methods) <= set(self.experiments[experiment]["methods"])
+        return set(chapter.methods) >= set(self.experiments[experiment]["methods"])
 
     def before(self, job: Job) -> list[Job]:
         """The jobs that must be done before ``job``."""

@@ -36,10 +36,7 @@ class Parameter:
     line: str
 
     def check(self, value: Any, *, text: bool = False) -> Value:
-        """``value`` if it is of this kind (an int is a float, too); text: as a command line has it.
-
-        Raises OcckdError that says what is declared.
-        """
+        """``value``, if it is of this kind (an int is a float, too) or, with text, means one."""
         kind = TypeAdapter(self.kind)
         if text and value.lower() == "none" and NoneType in get_args(self.kind):
             return None
@@ -96,9 +93,16 @@ def declared(line: ast.stmt) -> Parameter:
     return parameter
 
 
-def check_parameters(notebook: Path, given: Mapping[str, Any]) -> dict[str, Value]:
-    """``given``, checked and typed; OcckdError lists what the notebook declares."""
-    return checked(notebook, given, text=False)
+def check_parameters(
+    notebook: Path, given: Mapping[str, Any], *, text: bool = False
+) -> dict[str, Value]:
+    """``given`` (text: from a command line), checked and typed; OcckdError for any other name."""
+    known = declared_parameters(notebook)
+    for name in given:
+        if name not in known:
+            lines, near = "; ".join(p.line for p in known.values()), did_you_mean(name, known)
+            raise OcckdError(f"{notebook} has no parameter {name!r}{near}; it has: {lines}")
+    return {name: known[name].check(value, text=text) for name, value in given.items()}
 
 
 def parse_parameters(notebook: Path, assignments: Sequence[str]) -> dict[str, Value]:
@@ -109,14 +113,4 @@ def parse_parameters(notebook: Path, assignments: Sequence[str]) -> dict[str, Va
         if not equals or name in texts:
             raise OcckdError(f"parameter {assignment!r}: write each one once, as name=value")
         texts[name] = text
-    return checked(notebook, texts, text=True)
-
-
-def checked(notebook: Path, given: Mapping[str, Any], *, text: bool) -> dict[str, Value]:
-    known = declared_parameters(notebook)
-    for name in given:
-        if name not in known:
-            lines = "; ".join(parameter.line for parameter in known.values())
-            near = did_you_mean(name, known)
-            raise OcckdError(f"{notebook} has no parameter {name!r}{near}; it has: {lines}")
-    return {name: known[name].check(value, text=text) for name, value in given.items()}
+    return check_parameters(notebook, texts, text=True)

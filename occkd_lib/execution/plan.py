@@ -23,34 +23,29 @@ def show_plan(
 ) -> None:
     """Print a row an experiment; every_notebook: and a row a notebook.
 
-    tflops: how fast training is on all devices together, in TFLOP/s; None: an assumption.
+    tflops: how fast training is on all devices together, in TFLOP/s; None: as assumed above.
     """
     plan, recipe = workflow.plan(), workflow.content
     costs = estimate(recipe, workflow.experiments, workflow.seeds)
-    for name in costs.index:
-        rate = tflops or assumed_rate(workflow, recipe.experiment(str(name)).precision)
-        costs.loc[name, "hours"] = costs.loc[name, "pflop"] * 1e3 / rate / 3600
+    many, each, what = assumed_rates(workflow)
+    rates = {p: tflops or many * rate for p, rate in each.items()}
+    precision = [recipe.experiment(str(name)).precision for name in costs.index]
+    costs["hours"] = costs["pflop"] * 1e3 / [rates[p] for p in precision] / 3600
     if every_notebook:
         Console().print(notebooks_table(plan))
     Console().print(experiments_table(recipe.name, plan, costs))
-    print(f"Hours of training alone, {stated(workflow, tflops)}")
+    stated = " and ".join(f"{each[p]:g} TFLOP/s in {p}" for p in sorted(set(precision)))
+    assumed = f"if each of {many} {what} reaches {stated} (--tflops changes it)"
+    print(f"Hours of training alone, {f'at {tflops:g} TFLOP/s' if tflops else assumed}")
     if old := list(plan.values()).count(OLD):
         print(f"{old} notebooks were made by another version of the library, see --again")
 
 
-def assumed_rate(workflow: Workflow, precision: str) -> float:
-    """TFLOP/s of training on all GPUs together, or on all cores where there is no GPU."""
-    return workflow.gpus * GPU[precision] if workflow.gpus else (workflow.cores or 1) * CORE
-
-
-def stated(workflow: Workflow, tflops: float | None) -> str:
-    """The rate behind the hours, in words."""
-    if tflops:
-        return f"at {tflops:g} TFLOP/s"
+def assumed_rates(workflow: Workflow) -> tuple[int, dict[str, float], str]:
+    """How many devices, TFLOP/s of each by precision, and what they are called."""
     if workflow.gpus:
-        rates = ", ".join(f"{rate:g} TFLOP/s in {precision}" for precision, rate in GPU.items())
-        return f"if each of {workflow.gpus} GPUs reaches {rates} (assumed; --tflops changes it)"
-    return f"if each of {workflow.cores} cores reaches {CORE:g} TFLOP/s (--tflops changes it)"
+        return workflow.gpus, GPU, "GPUs"
+    return workflow.cores or 1, dict.fromkeys(GPU, CORE), "cores"
 
 
 def experiments_table(recipe: str, plan: Mapping[Job, str], costs: pd.DataFrame) -> Table:

@@ -1,4 +1,4 @@
-"""What a method declares of itself: settings, needs, views, rows of the tables, and what it does."""
+"""What a method declares of itself: settings, needs, views, rows of the tables, what it does."""
 
 from __future__ import annotations
 
@@ -85,9 +85,10 @@ class Stage:
 class Job:
     """A stage that is to be carried out: the stage, the faces, and the finished runs it needs.
 
-    outputs: of a network for this task and these classes. faces: all splits. also_test: test faces of other data sets, in this one's classes. load: stage
-    name -> its trained network. teacher: stage name, views of the training faces -> that network,
-    frozen; kept between stages that share it.
+    outputs: of a network for this task and these classes. faces: all splits. also_test: test faces
+    of other data sets, in this one's classes. load: stage name -> its trained network. teacher:
+    stage name, views of the training faces -> that network, frozen; kept between stages that share
+    it.
     """
 
     stage: Stage
@@ -150,7 +151,7 @@ class Method(ABC):
         """Views it is tested on; ``views``: all that occur in the experiment."""
         return (stage_view,)
 
-    def check(self, settings: Any, task: Task, *, has_validation: bool) -> None:
+    def check(self, settings: Any, task: Task, *, has_validation: bool) -> None:  # noqa: B027
         """Raise ValueError for settings that do not suit the task or the data."""
 
     @abstractmethod

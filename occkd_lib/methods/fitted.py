@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import zlib
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -24,6 +23,7 @@ from occkd_lib.methods.base import (
 )
 from occkd_lib.models import FaceNet, NetworkSettings, parameter_count
 from occkd_lib.models.cost import Cost
+from occkd_lib.randomness import derived_seed
 from occkd_lib.tasks import Task
 from occkd_lib.training.batches import Batches
 from occkd_lib.training.fit import fit
@@ -66,9 +66,8 @@ class Fitted(Method):
         return Objective(task_loss, job.stage.view)
 
     def carry_out(self, job: Job) -> dict[str, Any]:
-        stage, settings, compute = job.stage, job.stage.settings, job.compute
-        seed = legacy_seed(job)
-        torch.manual_seed(seed)
+        stage, settings, compute, seed = job.stage, job.stage.settings, job.compute, job.seed
+        torch.manual_seed(derived_seed(seed, "weights"))
         model = self.begin(job)
         model = model.to(compute.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         views, *held_out = (
@@ -81,6 +80,7 @@ class Fitted(Method):
         )
         choice = settings.loss or LossChoice(name=views.faces.loss or job.task.loss)
         facts = Facts(job.outputs, model.embedding_dim, class_counts(views.faces))
+        torch.manual_seed(derived_seed(seed, "objective"))
         objective = self.objective(job, choice.build(facts), model, views).to(compute.device)
 
         def answers(looks: Views, view: str) -> tuple[np.ndarray, np.ndarray]:
@@ -159,9 +159,3 @@ def class_counts(faces: FaceSet) -> tuple[int, ...]:
     if not faces.classes:
         return ()
     return tuple(torch.bincount(faces.targets, minlength=len(faces.classes)).tolist())
-
-
-def legacy_seed(job: Job) -> int:
-    name = job.stage.method.name
-    base = f"student_{job.stage.view}" if name == "student" else name
-    return zlib.crc32(f"{base}|{job.seed}".encode()) % 20_000

@@ -43,9 +43,7 @@ class Standard(Distilled):
     def check(self, settings: StandardSettings, task: Task, *, has_validation: bool) -> None:
         super().check(settings, task, has_validation=has_validation)
         if settings.kind == "soft_targets" and not task.softmax:
-            raise ValueError(
-                f"task {task.name!r} has one output, so no softmax: kind must be hint"
-            )
+            raise ValueError(f"task {task.name!r} has one output, so no softmax: kind must be hint")
 
     def adapts(self, stage: Stage) -> bool:
         return stage.settings.kind == "hint" and super().adapts(stage)
@@ -55,7 +53,9 @@ class Standard(Distilled):
         teacher = job.teacher(settings.teacher, views)
         if settings.kind == "soft_targets":
             return SoftTargetObjective(task_loss, job.stage.view, teacher, settings)
-        return HintObjective(task_loss, job.stage.view, teacher, settings, adapter=adapter(model, teacher))
+        return HintObjective(
+            task_loss, job.stage.view, teacher, settings, adapter=adapter(model, teacher)
+        )
 
 
 class SoftTargetObjective(DistilledObjective):

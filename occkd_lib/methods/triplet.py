@@ -18,11 +18,11 @@ from occkd_lib.methods.distilled import (
     DistilledSettings,
     adapter,
 )
-from occkd_lib.methods.fitted import legacy_seed
 from occkd_lib.mining import MINERS, Triplets
 from occkd_lib.models import FaceNet
 from occkd_lib.models.cost import Cost
 from occkd_lib.plugins import resolve
+from occkd_lib.randomness import stream
 from occkd_lib.tasks import Task
 from occkd_lib.training.batches import Batch
 from occkd_lib.training.device import Compute
@@ -64,7 +64,7 @@ class Triplet(Distilled):
         teacher = job.teacher(settings.teacher, views)
         return TripletObjective(
             task_loss, job.stage.view, teacher, settings,
-            adapter=adapter(model, teacher), views=views, compute=job.compute, seed=legacy_seed(job),
+            adapter=adapter(model, teacher), views=views, compute=job.compute, seed=job.seed,
         )  # fmt: skip
 
     def flop(self, settings: Any, train: int, val: int, cost: Cost, teacher: Cost | None) -> float:
@@ -102,7 +102,7 @@ class TripletObjective(DistilledObjective):
             self.targets,
             fraction=self.settings.fraction,
             max_target_gap=self.settings.max_target_gap,
-            generator=torch.Generator().manual_seed(self.seed * 100_003 + epoch),
+            generator=stream(self.seed, "pools", epoch),
         )
 
     def forward(self, student: FaceNet, batch: Batch) -> Tensor:

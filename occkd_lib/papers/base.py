@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.resources.abc import Traversable
-from typing import NamedTuple
 
 import pandas as pd
+import yaml
 
 PRINTED_METRICS = {  # our metric -> what the CSV files call it
     "accuracy": "accuracy_pct",
@@ -16,41 +16,30 @@ PRINTED_METRICS = {  # our metric -> what the CSV files call it
 }
 
 
-class Note(NamedTuple):
-    """Something odd in a published table; ``cells``: column -> value of the cells it is about."""
+@dataclass(frozen=True)
+class PublishedTable:
+    """A table to stand beside. tasks: of the experiments that belong beside it. stem: of the files
+    that it is written to. key: what it is asked for by, its number unless it says otherwise.
+    paper, number: filled in by its paper."""
 
-    cells: Mapping[str, object]
-    text: str
-
-
-class PublishedTable(NamedTuple):
-    """A table to stand beside. paper: its folder. number: as printed. tasks: of the experiments
-    that belong beside it. stem: of the files that it is written to."""
-
-    paper: str
-    number: str
     title: str
     tasks: tuple[str, ...]
     stem: str
-
-
-class Cell(NamedTuple):
-    """A printed value (per cent or years), its dagger, and what is odd about it (or empty)."""
-
-    value: float
-    significant: bool
-    note: str
+    key: str = ""
+    paper: str = ""
+    number: str = ""
 
 
 @dataclass(frozen=True)
 class Paper:
     """A paper and what in it corresponds to what in the book.
 
-    folder: where its CSV files lie, a row a cell: paper, table, row_method, model, train_faces,
-    test_faces, dataset, metric, value, significant. title: in a sentence. recipe: what repeats it,
-    "" where nothing does yet. cited: how the name of a row begins that is another work's. tables:
-    name -> table. datasets: (our data set, task) -> its name there. networks: ours -> its name
-    there. What a row of ours is called there, the row says (``Row.published``).
+    folder: of its CSV files, a row a cell (paper, table, row_method, model, train_faces,
+    test_faces, dataset, metric, value, significant), and of notes.yaml: what is odd about which
+    cells. title: in a sentence. tables: number as printed -> table. recipe: what repeats it, ""
+    where nothing does yet. cited: how the name of a row begins that is another work's. datasets:
+    (our data set, task) -> its name there. networks: ours -> its name there. What a row of ours is
+    called there, its method declares (``Row.published``).
     """
 
     name: str
@@ -61,23 +50,33 @@ class Paper:
     cited: str = "sota_reference"
     datasets: Mapping[tuple[str, str], str] = field(default_factory=dict)
     networks: Mapping[str, str] = field(default_factory=dict)
-    notes: tuple[Note, ...] = ()
+
+    def keyed_tables(self) -> dict[str, PublishedTable]:
+        """Key -> table, which knows its paper and number."""
+        tables = (
+            replace(t, paper=self.name, number=n, key=t.key or n) for n, t in self.tables.items()
+        )
+        return {table.key: table for table in tables}
+
+    def notes(self) -> list[tuple[dict[str, object], str]]:
+        """Column -> value of the cells that a note is about, and the note."""
+        file = self.folder / "notes.yaml"
+        found = yaml.safe_load(file.read_text(encoding="utf-8")) if file.is_file() else ()
+        return [(entry["cells"], entry["note"]) for entry in found]
 
     def cells(self) -> pd.DataFrame:
         """All that it prints, one row a cell; see ``papers.published``."""
+        files = sorted((f for f in self.folder.iterdir() if f.name.endswith(".csv")), key=str)
         parts = []
-        for file in sorted(self.folder.iterdir(), key=lambda file: file.name):
-            if file.name.endswith(".csv"):
-                with file.open() as lines:
-                    parts.append(pd.read_csv(lines, dtype={"table": str}))
+        for file in files:
+            with file.open() as lines:
+                parts.append(pd.read_csv(lines, dtype={"table": str}))
         cells = pd.concat(parts, ignore_index=True)
         cells["significant"] = cells["significant"].notna()
         cells.insert(3, "method", cells["row_method"].str.replace(r" \[\d+\]$", "", regex=True))
         cells["note"] = ""
-        for note in self.notes:
-            about = pd.Series(True, index=cells.index)
-            for column, value in note.cells.items():
-                about &= cells[column] == value
+        for where, note in self.notes():
+            about = (cells[list(where)] == pd.Series(where)).all(axis=1)
             earlier = cells.loc[about, "note"]
-            cells.loc[about, "note"] = earlier.where(earlier == "", earlier + "; ") + note.text
+            cells.loc[about, "note"] = earlier.where(earlier == "", earlier + "; ") + note
         return cells

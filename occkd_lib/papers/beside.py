@@ -2,53 +2,41 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from functools import cache
 
+import numpy as np
 import pandas as pd
 
-from occkd_lib.papers import PAPERS, is_drawn, published, published_table
-from occkd_lib.papers.base import Cell, Paper
-from occkd_lib.papers.places import (
-    Filler,
-    Place,
-    cells_beside,
-    fillers,
-    fits,
-    heading_of,
-    place_of_cell,
-    place_of_line,
-)
-from occkd_lib.results.store import Store
+from occkd_lib.config import Recipe, builtin_recipes, load_recipe
+from occkd_lib.methods import Row
+from occkd_lib.papers.base import PRINTED_METRICS, Paper
+from occkd_lib.papers.published import PAPERS, is_drawn, published, published_table
+from occkd_lib.results.store import Store, data_name
 from occkd_lib.results.summary import OFFICIAL, summary
 from occkd_lib.results.text import p_text, title_of, with_interval
-from occkd_lib.stages import rows_of
+from occkd_lib.stages import graph, rows_of
 from occkd_lib.tasks import METRICS, task_of
 
-DRAWN = "built-in faces: not comparable with the papers"
-NOT_PUBLISHED = "not in the paper"
-NO_RUN, NO_RECIPE = "no run", "no recipe yet"
 COMPARED = tuple(
     column
     for name in ("student", "control")
     for p in [f"p vs {name}"]
     for column in (f"difference to {name}", p, f"{p} (Holm)", f"{p} (McNemar, by seed)")
 )
-COMPLETE = (
+COMPLETE = [
     "data set", "method", "network", "train faces", "test faces", "metric", "ours",
     "95 % interval", "published", "ours - published", "n", "seeds", *COMPARED, "subset",
     "label rule", "experiment", "to get it", "note",
-)  # fmt: skip
-Line = dict[str, Any]  # one of ``summary``
-
-
-class Ours(NamedTuple):
-    """A line of ``summary``, where it belongs, and why nothing can stand beside it (or "")."""
-
-    line: Line
-    place: Place
-    why: str
+]  # fmt: skip
+SHORT = [
+    "experiment", "method", "train faces", "test faces", "metric", "ours", "95 % interval", "n",
+    "seeds",
+]  # fmt: skip
+REST = ["ours - published", *COMPARED, "subset", "label rule"]
+ROW = ["name", "train faces", "test faces", "data set", "metric", "subset"]  # of a published table
+PLACE = [*ROW, "network"]  # of a cell; name: as the paper calls the row, or we where it does not
+builtin = cache(load_recipe)
 
 
 def side_by_side(
@@ -68,153 +56,174 @@ def side_by_side(
     have none, and the command to get it. Results of ours that are no cell stand between them.
     """
     spec = published_table(table)
-    paper, cells = PAPERS[spec.paper], published(spec.paper, spec.number)
+    paper = PAPERS[spec.paper]
+    theirs = their_lines(paper, published(spec.paper, spec.number))
     results = summary(store, spec.tasks) if results is None else results
-    rows = {
-        (name, *key): row
-        for name, experiment in store.recipe.experiments.items()
-        for key, row in rows_of(experiment).items()
-    }
-    here, lines = {*cells["method"]}, []
-    for line in results.to_dict("records") if paper.datasets else ():
-        row = rows[line["experiment"], line["row"], line["test_faces"]]
-        if line["task"] in spec.tasks and row.published.get(paper.name) in {None, *here}:
-            lines.append(Ours(line, place_of_line(paper, line, row), why_not(store, paper, line)))
+    ours = our_lines(store, paper, spec.tasks, results, theirs)
+    networks = [name for name in paper.networks.values() if name in set(theirs["network"])]
+    for name in networks:
+        cells = theirs[theirs["network"] == name].set_index(ROW)["published"].to_dict()
+        shown = (ours["network"] == name) | ~ours["network"].isin(networks)
+        places = ours[ROW].itertuples(index=False, name=None)
+        ours[f"published {name}"] = np.where(shown, [cells.get(p, "") for p in places], "")
+    found = ours.merge(theirs, on=PLACE, how="outer" if complete else "left")
+    gap = found["mean"] - found["value"]
+    found["ours - published"] = gap.map(lambda points: "" if np.isnan(points) else f"{points:+.2f}")
+    found["note"] = found["their note"].fillna(found["why"])
+    order = {"experiment": list(store.recipe.experiments), "subset": [OFFICIAL]}
+    columns = [*SHORT, *(f"published {name}" for name in networks), *REST, "network", "note"]
     if complete:
+        found = filled(found, paper, store.recipe)
         titles = [
-            title_of(row, task_of(store.recipe.experiments[name].task))
-            for (name, *_), row in rows.items()
+            title_of(row, task_of(experiment.task))
+            for experiment in store.recipe.experiments.values()
+            for row in rows_of(experiment).values()
         ]
-        return every_cell(list(fillers(paper, store.recipe)), paper, cells, lines, titles)
-    order = list(store.recipe.experiments)
-    networks = [name for name in paper.networks.values() if name in {*cells["model"]}]
-
-    def position(ours: Ours) -> tuple:
-        line = ours.line
-        metric = list(METRICS).index(line["metric"])
-        return order.index(line["experiment"]), line["subset"] != OFFICIAL, metric
-
-    return pd.DataFrame([beside(ours, cells, networks) for ours in sorted(lines, key=position)])
-
-
-def why_not(store: Store, paper: Paper, line: Line) -> str:
-    """Why nothing of the paper can stand beside a line of ours; empty if something may."""
-    if (line["dataset"], line["task"]) not in paper.datasets:
-        drawn = is_drawn(store.recipe.experiments[line["experiment"]])
-        return DRAWN if drawn else "data set not in the paper"
-    return "" if line["subset"] == OFFICIAL else "subset not in the paper"
+        cited = theirs["name"][theirs["name"].str.startswith(paper.cited)]
+        order = {
+            "subset": [OFFICIAL],
+            "method": [*(cited_work(paper, name) for name in cited), *titles],
+            "test faces": ["full"],
+            "network": list(theirs["network"]),
+            "data set": list(theirs["data set"]),
+        }
+        columns = COMPLETE
+    order["metric"] = [metric.heading for metric in METRICS.values()]
+    return in_order(found, order)[columns].fillna("")
 
 
-def beside(ours: Ours, cells: pd.DataFrame, networks: Sequence[str]) -> dict[str, str]:
-    """A line of ours as text, with the published row that corresponds to it."""
-    line, place, why = ours
-    theirs = {} if why else cells_beside(cells, place)
-    same = theirs.get(place.network)
-    note = why or ("" if theirs else NOT_PUBLISHED)
-    if place.network in networks:
-        theirs = {place.network: same} if same else {}
-    return {
-        "experiment": line["experiment"],
-        **described(line),
-        **measured(line),
-        **{f"published {name}": printed(theirs.get(name)) for name in networks},
-        "ours - published": minus(line, same),
-        **compared(line),
-        "subset": line["subset"],
-        "label rule": line["label_rule"],
-        "network": line["network"],
-        "note": same.note if same else note,
-    }
+def in_order(table: pd.DataFrame, order: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """Sorted by each column in turn: values as listed there, others as they come."""
+    keys = []
+    for column, values in order.items():
+        rank = {v: i for i, v in enumerate(dict.fromkeys([*values, *table[column]]))}
+        keys.append(table[column].map(rank))
+    return table.iloc[np.lexsort(keys[::-1])].reset_index(drop=True)
 
 
-# --- every cell ---------------------------------------------------------------------------------
+def their_lines(paper: Paper, cells: pd.DataFrame) -> pd.DataFrame:
+    """Published cells in our columns: PLACE, value, published (with dagger; the paper's own dash),
+    their note."""
+    ours = {printed: METRICS[name].heading for name, printed in PRINTED_METRICS.items()}
+    words = cells["metric"].str.replace("_pct", ", %").str.replace("_", " ")
+    cited = cells["row_method"].str.startswith(paper.cited)  # told apart by its reference
+    text = cells["value"].map("{:.2f}".format) + np.where(cells["significant"], "†", "")
+    return pd.DataFrame(
+        {
+            "name": cells["row_method"].where(cited, cells["method"]),
+            "train faces": cells["train_faces"],
+            "test faces": cells["test_faces"],
+            "data set": cells["dataset"],
+            "metric": cells["metric"].map(ours).fillna(words),
+            "subset": OFFICIAL,
+            "network": cells["model"],
+            "value": cells["value"],
+            "published": text.where(cells["value"].notna(), "-"),
+            "their note": cells["note"],
+        }
+    )
 
 
-def every_cell(
-    known: Sequence[Filler],
-    paper: Paper,
-    cells: pd.DataFrame,
-    lines: Sequence[Ours],
-    titles: Iterable[str],
+def our_lines(
+    store: Store, paper: Paper, tasks: Sequence[str], results: pd.DataFrame, theirs: pd.DataFrame
 ) -> pd.DataFrame:
-    """The complete form: columns COMPLETE; cited works first, then ours in the order of titles."""
-    theirs = {place_of_cell(paper, cell): cell for cell in cells.to_dict("records")}
-    texts: list[tuple[bool, Place, dict[str, str]]] = []
-    for ours in lines:
-        cell = None if ours.why else theirs.get(ours.place)
-        texts.append((ours.line["subset"] != OFFICIAL, ours.place, with_run(ours, cell, cells)))
-    have = {ours.place for ours in lines if ours.line["subset"] == OFFICIAL}
-    for place, cell in theirs.items():
-        if place not in have:
-            texts.append((False, place, without_run(known, paper, place, cell)))
+    """Our results in words, those that the paper prints in another table left out.
 
-    cited = [text["method"] for _, place, text in texts if place.method.startswith(paper.cited)]
-    places = [place for _, place, _ in texts]
-    order = [
-        {value: rank for rank, value in enumerate(dict.fromkeys(values))}
-        for values in (
-            [*cited, *titles, *(text["method"] for *_, text in texts)],
-            ["full", *(place.test_faces for place in places)],
-            [*cells["model"], *(place.network for place in places)],
-            [*cells["dataset"], *(place.dataset for place in places)],
-            [*METRICS, *(place.metric for place in places)],
+    Columns: PLACE, experiment, method (as we call it), mean (number, in the printed unit), ours ...
+    label rule, why (nothing published stands beside it).
+    """
+    there = set(theirs[ROW].itertuples(index=False, name=None))
+    rows = {name: rows_of(e) for name, e in store.recipe.experiments.items()}
+    names, lines = set(theirs["name"]), []
+    for line in results.to_dict("records") if paper.datasets else ():
+        experiment = store.recipe.experiments[line["experiment"]]
+        row = rows[line["experiment"]][line["row"], line["test_faces"]]
+        name = row.published.get(paper.name)
+        if line["task"] not in tasks or (name is not None and name not in names):
+            continue
+        metric, key = METRICS[line["metric"]], (line["dataset"], line["task"])
+        place = (
+            name or row.name, line["train_faces"], line["test_faces"],
+            paper.datasets.get(key, line["dataset"]), metric.heading, line["subset"],
+        )  # fmt: skip
+        why = "network not in the paper" if place in there else "not in the paper"
+        if key not in paper.datasets:
+            drawn = is_drawn(experiment)
+            why = "built-in faces: not comparable with the papers" if drawn else "data set " + why
+        elif line["subset"] != OFFICIAL:
+            why = "subset not in the paper"
+        mean, sd, low, high = (metric.factor * line[key] for key in ("mean", "sd", "low", "high"))
+        lines.append(
+            {
+                **dict(zip(ROW, place, strict=True)),
+                "network": paper.networks.get(line["network"], line["network"]),
+                "experiment": line["experiment"],
+                "method": line["title"],
+                "mean": mean,
+                "ours": f"{mean:.2f}" + ("" if np.isnan(sd) else f" ± {sd:.2f}"),
+                "95 % interval": f"[{low:.2f}, {high:.2f}]",
+                "n": str(line["n"]),
+                "seeds": str(line["seeds"]),
+                **compared(line, metric.factor),
+                "label rule": line["label_rule"],
+                "why": why,
+            }
         )
-    ]
-
-    def position(entry: tuple[bool, Place, dict[str, str]]) -> tuple:
-        later, (_, _, view, network, dataset, metric), text = entry
-        where = (text["method"], view, network, dataset, metric)
-        return later, *(rank[value] for rank, value in zip(order, where, strict=True))
-
-    ordered = [text for *_, text in sorted(texts, key=position)]
-    return pd.DataFrame(ordered, columns=list(COMPLETE)).fillna("")
+    words = [*SHORT[:2], "ours", "95 % interval", "n", "seeds", *COMPARED, "label rule", "why"]
+    return pd.DataFrame(lines, columns=[*PLACE, "mean", *words]).astype({"mean": float})
 
 
-def with_run(ours: Ours, cell: dict[str, Any] | None, cells: pd.DataFrame) -> dict[str, str]:
-    """A line of the complete table that has a result of ours."""
-    line, place, why = ours
-    same = as_cell(cell) if cell else None
-    if not why:
-        why = "network not in the paper" if cells_beside(cells, place) else NOT_PUBLISHED
-    return {
-        "data set": place.dataset,
-        "network": place.network,
-        **described(line),
-        **measured(line),
-        "published": printed(same),
-        "ours - published": minus(line, same),
-        **compared(line),
-        "subset": line["subset"],
-        "label rule": line["label_rule"],
-        "experiment": line["experiment"],
-        "note": same.note if same else why,
-    }
+def compared(line: dict, factor: float) -> dict[str, str]:
+    """The columns COMPARED: difference, p, Holm's p, each seed's McNemar p; or empty."""
+    texts: list[str] = []
+    for reference in ("vs_student", "vs_control"):
+        if np.isnan(line[reference]):
+            texts += [""] * 4
+            continue
+        found = (factor * line[f"{reference}{end}"] for end in ("", "_low", "_high"))
+        exact = line[f"p_{reference}_by_seed"]
+        texts += [
+            with_interval(*found, sign="+"),
+            p_text(line[f"p_{reference}"]),
+            p_text(line[f"p_{reference}_holm"]),
+            ", ".join(map(p_text, exact)) if len(exact) > 1 else "",  # one: it is p itself
+        ]
+    return dict(zip(COMPARED, texts, strict=True))
 
 
-def without_run(
-    known: Sequence[Filler], paper: Paper, place: Place, cell: dict[str, Any]
-) -> dict[str, str]:
-    """A line of the complete table that has only the published value."""
-    fitting = [filler for filler in known if fits(paper, filler, place)]
-    right = [f.command for f in fitting if (f.network, f.dataset) == (place.network, place.dataset)]
-    title, ours = place.method, NO_RECIPE
-    if place.method.startswith(paper.cited):
-        title, ours = place.method.replace(paper.cited, "cited work"), ""
-    elif fitting:
-        tasks = {printed: task for (_, task), printed in paper.datasets.items()}
-        title, ours = title_of(fitting[0].row, task_of(tasks[place.dataset])), NO_RUN
-    return {
-        "data set": place.dataset,
-        "method": title,
-        "network": place.network,
-        "train faces": place.train_faces,
-        "test faces": place.test_faces,
-        "metric": heading_of(place.metric),
-        "ours": ours,
-        "published": printed(as_cell(cell)),
-        "to get it": right[0] if right else "",
-        "note": cell["note"],
-    }
+def filled(found: pd.DataFrame, paper: Paper, recipe: Recipe) -> pd.DataFrame:
+    """The complete form, with words where there is only a published value, and how to get ours:
+    by ``recipe`` if it can, else by the recipe that repeats the paper, or any other."""
+    rows: dict[tuple, Row] = {}
+    commands: dict[tuple, str] = {}
+    others = sorted(builtin_recipes(), key=lambda name: name != paper.recipe)
+    for book in (recipe, *map(builtin, others)):
+        for name, experiment in book.experiments.items():
+            networks = {stage.name: stage.network.name for stage in graph(experiment).values()}
+            dataset = paper.datasets.get((data_name(experiment.data), experiment.task))
+            for row in rows_of(experiment).values():
+                where = (row.published.get(paper.name), "+".join(row.trained_on), row.view)
+                network = paper.networks.get(networks[row.parts[0]])
+                rows.setdefault(where, row)
+                command = f"occkd run {book.name} --only {name}"
+                commands.setdefault((*where, dataset, network), command)
+    tasks = {name: task_of(task) for (_, task), name in paper.datasets.items()}
+    found = found.assign(**{"to get it": ""})
+    for i in found.index[found["ours"].isna()]:
+        name, *views, dataset, network = found.loc[i, [*ROW[:4], "network"]]
+        words = [name, "no recipe yet"]
+        if name.startswith(paper.cited):
+            words = [cited_work(paper, name), ""]
+        elif (name, *views) in rows:
+            words = [title_of(rows[name, *views], tasks[dataset]), "no run"]
+        get = commands.get((name, *views, dataset, network), "")
+        found.loc[i, ["method", "ours", "to get it"]] = [*words, get]
+    return found
+
+
+def cited_work(paper: Paper, name: str) -> str:
+    """What the tables call another work's row: "cited work [5]"."""
+    return name.replace(paper.cited, "cited work")
 
 
 def as_printed(complete: pd.DataFrame) -> pd.DataFrame:
@@ -223,7 +232,7 @@ def as_printed(complete: pd.DataFrame) -> pd.DataFrame:
     Rows: method, network, train and test faces. Columns: data set, metric, and for each of them
     published and ours (several experiments at one place are parted by a slash).
     """
-    rows = complete[complete["subset"].isin(["", OFFICIAL])]
+    rows = complete[complete["subset"] == OFFICIAL]
     keys = ["method", "network", "train faces", "test faces"]
 
     def joined(values: pd.Series) -> str:
@@ -236,63 +245,3 @@ def as_printed(complete: pd.DataFrame) -> pd.DataFrame:
     wide = pd.concat(blocks, axis=1).fillna("")
     wide = wide.reindex(pd.MultiIndex.from_frame(rows[keys].drop_duplicates()))
     return wide.loc[:, (wide != "").any()]
-
-
-# --- one line as text ---------------------------------------------------------------------------
-
-
-def described(line: Line) -> dict[str, str]:
-    return {
-        "method": line["title"],
-        "train faces": line["train_faces"],
-        "test faces": line["test_faces"],
-        "metric": heading_of(line["metric"]),
-    }
-
-
-def measured(line: Line) -> dict[str, str]:
-    """Mean ± SD over seeds, and the interval over test faces."""
-    factor = METRICS[line["metric"]].factor
-    spread = "" if math.isnan(line["sd"]) else f" ± {factor * line['sd']:.2f}"
-    return {
-        "ours": f"{factor * line['mean']:.2f}{spread}",
-        "95 % interval": f"[{factor * line['low']:.2f}, {factor * line['high']:.2f}]",
-        "n": str(line["n"]),
-        "seeds": str(line["seeds"]),
-    }
-
-
-def compared(line: Line) -> dict[str, str]:
-    """The columns COMPARED: difference, p, Holm's p, each seed's McNemar p; or empty."""
-    factor, texts = METRICS[line["metric"]].factor, []
-    for reference in ("vs_student", "vs_control"):
-        if math.isnan(line[reference]):
-            texts += [""] * 4
-            continue
-        low, high = factor * line[f"{reference}_low"], factor * line[f"{reference}_high"]
-        exact = line[f"p_{reference}_by_seed"]
-        texts += [
-            with_interval(factor * line[reference], low, high, sign="+"),
-            p_text(line[f"p_{reference}"]),
-            p_text(line[f"p_{reference}_holm"]),
-            ", ".join(map(p_text, exact)) if len(exact) > 1 else "",  # one: it is p itself
-        ]
-    return dict(zip(COMPARED, texts, strict=True))
-
-
-def as_cell(cell: dict[str, Any]) -> Cell:
-    return Cell(cell["value"], cell["significant"], cell["note"])
-
-
-def printed(cell: Cell | None) -> str:
-    """A published value with its dagger; the paper's own dash, and nothing where it has no cell."""
-    if cell is None:
-        return ""
-    return "-" if math.isnan(cell.value) else f"{cell.value:.2f}" + "†" * cell.significant
-
-
-def minus(line: Line, cell: Cell | None) -> str:
-    """Ours minus published, in points or years."""
-    if cell is None or math.isnan(cell.value):
-        return ""
-    return f"{METRICS[line['metric']].factor * line['mean'] - cell.value:+.2f}"

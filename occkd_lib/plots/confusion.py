@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import fill
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -38,7 +39,7 @@ def agreement(
         middle = pairs.median()[pairs.size() >= FEW]
         ax.plot(middle["x"], middle["y"], "o-", color=PALETTE[1], label=f"median of ten {unit}")
         ax.set(xlabel=f"true {task.name}, {unit}", ylabel=f"predicted {task.name}, {unit}")
-        ax.set(xlim=(0, top), ylim=(0, top), aspect="equal", title=name)
+        ax.set(xlim=(0, top), ylim=(0, top), aspect="equal", title=fill(name, 36))
         ax.legend(loc="upper left")
     return figure
 
@@ -63,7 +64,7 @@ def confusion_matrix(
         sns.heatmap(share, ax=ax, annot=text, fmt="", cmap="Blues", vmin=0, vmax=100, square=True,
                     linewidths=0.5, annot_kws={"size": 8}, xticklabels=classes, yticklabels=names,
                     cbar_kws={"label": "% of the true class", "shrink": 0.7})  # fmt: skip
-        ax.set(xlabel="predicted", ylabel="true (faces)", title=title)
+        ax.set(xlabel="predicted", ylabel="true (faces)", title=fill(title, int(9 * side)))
         ax.tick_params(length=0)
         ax.tick_params(axis="y", rotation=0)
         ax.tick_params(axis="x", rotation=45)

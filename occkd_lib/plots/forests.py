@@ -29,6 +29,7 @@ from occkd_lib.results.summary import OFFICIAL
 from occkd_lib.tasks import Metric
 from occkd_lib.tasks.metrics import metric_of
 
+BESIDE = 44  # characters of a label beside a forest
 FAR = 6  # times the median reach of a table's intervals
 
 
@@ -50,9 +51,8 @@ def forest(
     limit: a value further from the line would flatten the others; it is written at the edge.
     Long labels, title and ``xlabel`` are wrapped.
     """
-    labels = [fill(dot.label, 44) for dot in dots]
-    xlabel = "\n".join(fill(line, 90) for line in xlabel.split("\n"))
-    title = fill(title, 84)
+    labels = [wrapped(dot.label, BESIDE) for dot in dots]
+    xlabel, title = wrapped(xlabel, 90), wrapped(title, 84)
     lines = xlabel.count("\n") + bool(title) + sum(text.count("\n") for text in (title, *labels))
     with canvas(figsize=(WIDTH, 0.85 + 0.15 * lines + 0.34 * len(dots))) as (figure, axes):
         ax = axes[0, 0]
@@ -76,6 +76,11 @@ def forest(
     return figure
 
 
+def wrapped(text: str, width: int) -> str:
+    """The lines of a text, each broken at so many characters."""
+    return "\n".join(fill(line, width) for line in text.split("\n"))
+
+
 def draw(ax: Axes, y: int, dot: Dot) -> None:
     """One value with its interval in row ``y``."""
     ax.plot([dot.low, dot.high], [y, y], color=dot.color, linewidth=2.2)
@@ -89,13 +94,19 @@ def dots_of(
     colors: tuple[Color, Color] = (FAINT, SIGNIFICANT),
 ) -> list[Dot]:
     """values: value, low, high; special: which rows have the second of the two colours."""
-    lines = zip(labels, values.to_numpy(float), special, strict=True)
-    return [Dot(str(label), *value, colors[bool(chosen)]) for label, value, chosen in lines]
+    return [
+        Dot(str(label), value, low, high, colors[bool(chosen)])
+        for label, (value, low, high), chosen in zip(
+            labels, values.to_numpy(float), special, strict=True
+        )
+    ]
 
 
-def pairs(table: pd.DataFrame) -> pd.Series:
-    """What is compared with what."""
-    return table["method"] + "  \N{MINUS SIGN}  " + table["against"]
+def pairs(table: pd.DataFrame) -> list[str]:
+    """What is compared with what, in two lines where one would be too long."""
+    lines = table["method"] + "  \N{MINUS SIGN}  " + table["against"]
+    apart = table["method"] + "\n\N{MINUS SIGN}  " + table["against"]
+    return list(lines.where(lines.str.len() <= BESIDE, apart))
 
 
 def better(metric: Metric, more: str = "more", less: str = "less") -> str:

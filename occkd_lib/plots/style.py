@@ -20,8 +20,11 @@ Color = Any  # whatever matplotlib takes for one
 WIDTH = 7.5  # inches; what a notebook shows without scaling
 PALETTE = [  # seaborn's "colorblind"; ``Row.color`` counts in it
     to_rgb(f"#{colour}")
-    for colour in "0173b2 de8f05 029e73 d55e00 cc78bc ca9161 fbafe4 949494 ece133 56b4e9".split()
-]
+    for colour in (
+        "0173b2", "de8f05", "029e73", "d55e00", "cc78bc",
+        "ca9161", "fbafe4", "949494", "ece133", "56b4e9",
+    )
+]  # fmt: skip
 SIGNIFICANT, FAINT = PALETTE[0], "0.5"
 DASHES = ("-", "--", ":", "-.")
 STYLE: dict[str, Any] = {
@@ -55,12 +58,8 @@ def colored(names: Iterable[str], colors: Mapping[str, int] | None) -> dict[str,
 
 def dashes(colors: Iterable[Color]) -> list[str]:
     """A style for each of some lines: those that share a colour are told apart by their dashes."""
-    seen: list[Color] = []
-    styles = []
-    for color in colors:
-        styles.append(DASHES[seen.count(color) % len(DASHES)])
-        seen.append(color)
-    return styles
+    found = list(colors)
+    return [DASHES[found[:k].count(c) % len(DASHES)] for k, c in enumerate(found)]
 
 
 def label_rows(ax: Axes, labels: Iterable[str]) -> None:

@@ -5,6 +5,7 @@ store → summary → over_seeds          every line of every table
       → ablations, attention          one question, one table, one sentence
 """
 
+from occkd_lib.results import ablations, over_seeds
 from occkd_lib.results.differences import (
     differences,
     is_better,
@@ -20,27 +21,8 @@ from occkd_lib.results.summary import HOLM, OFFICIAL, WITHOUT_COPIES, collect, s
 from occkd_lib.results.text import Section, p_text, title_of, with_interval
 
 __all__ = [
-    "HOLM",
-    "OFFICIAL",
-    "WITHOUT_COPIES",
-    "Answers",
-    "Section",
-    "Source",
-    "Store",
-    "collect",
-    "differences",
-    "every_prediction",
-    "is_better",
-    "open_store",
-    "p_text",
-    "protocol",
-    "right",
-    "scores",
-    "spoken",
-    "stage_table",
-    "summary",
-    "title_of",
-    "verdicts",
-    "with_interval",
-    "won_back",
-]
+    "HOLM", "OFFICIAL", "WITHOUT_COPIES", "Answers", "Section", "Source", "Store", "ablations",
+    "collect", "differences", "every_prediction", "is_better", "open_store", "over_seeds",
+    "p_text", "protocol", "right", "scores", "spoken", "stage_table", "summary", "title_of",
+    "verdicts", "with_interval", "won_back",
+]  # fmt: skip

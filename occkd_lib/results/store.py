@@ -20,7 +20,13 @@ from occkd_lib.runs import Run, differences, run_folder
 from occkd_lib.stages import rows_of, stage_of
 from occkd_lib.stages.run import decides
 
-FACE = ["id", "target", "duplicate_of_train", "near_copy_of_train"]
+COLUMNS = {  # field of Answers -> column of predictions.parquet
+    "ids": "id",
+    "target": "target",
+    "duplicate": "duplicate_of_train",
+    "near_copy": "near_copy_of_train",
+}
+FACE = list(COLUMNS.values())
 
 
 class Source(NamedTuple):
@@ -160,19 +166,9 @@ class Store:
             found = {seed: part[key] for seed, part in parts.items() if key in part}
             if found:
                 first = next(iter(found.values()))
-                result.append(
-                    Answers(
-                        experiment=experiment,
-                        row=row,
-                        data=data,
-                        split=split,
-                        ids=first["id"].to_numpy(),
-                        target=first["target"].to_numpy(),
-                        duplicate=first["duplicate_of_train"].to_numpy(dtype=bool),
-                        near_copy=first["near_copy_of_train"].to_numpy(dtype=bool),
-                        predictions={s: rows["prediction"].to_numpy() for s, rows in found.items()},
-                    )
-                )
+                faces = {name: first[column].to_numpy() for name, column in COLUMNS.items()}
+                said = {seed: rows["prediction"].to_numpy() for seed, rows in found.items()}
+                result.append(Answers(experiment, row, data, split, predictions=said, **faces))
         return result
 
     def columns(

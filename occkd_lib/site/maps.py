@@ -21,15 +21,11 @@ MOST = 500  # faces: enough to see neighbourhoods, seconds for t-SNE
 
 def shown_stages(experiment: Experiment) -> dict[str, Stage]:
     """Networks of the visible part that are nobody's control, and those they are built on."""
-    stages = graph(experiment)
-    networks = {row.stage for row in rows_of(experiment).values() if row.name == row.stage}
-    last = [
-        stage
-        for name, stage in stages.items()
-        if name in networks and stage.view == experiment.visible and not stage.settings.controls
-    ]
-    used = {stage.name for stage in last} | {name for stage in last for name in stage.parents}
-    return {name: stage for name, stage in stages.items() if name in used & networks}
+    stages, rows = graph(experiment), rows_of(experiment).values()
+    networks = [stages[row.stage] for row in rows if row.name == row.stage]
+    last = [s for s in networks if s.view == experiment.visible and not s.settings.controls]
+    used = {s.name for s in (*last, *(p for s in last for p in s.parents.values()))}
+    return {name: stage for name, stage in stages.items() if name in used}
 
 
 def first_networks(store: Store, name: str) -> dict[str, Run]:

@@ -78,11 +78,12 @@ def by_face(store: Store, name: str, rows: Mapping[str, Row]) -> Iterator[Drawn]
 
     tests = {}
     for row in distilled if counts_right(task.metric) else ():
-        if row.student in rows and (row is last or row.name == row.stage):
-            for seed in store.complete_seeds(name, {row.stage, rows[row.student].stage}):
+        student = rows.get(row.student or "")
+        if student and (row is last or row.name == row.stage):
+            for seed in store.complete_seeds(name, {row.stage, student.stage}):
                 table = store.table(name, seed)
-                ours, student = right(table, row.name), right(table, row.student)
-                tests[f"{titles[row.name]}, seed {seed}"] = mcnemar_test(ours, student)
+                both = right(table, row.name), right(table, student.name)
+                tests[f"{titles[row.name]}, seed {seed}"] = mcnemar_test(*both)
     if tests:
         caption = "Faces on which a distilled student and its student disagree, McNemar's exact p."
         figure = plots.discordant_bars(tests, names=("the distilled one", "the student"))

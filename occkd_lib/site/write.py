@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from io import BytesIO
 from pathlib import Path
@@ -15,8 +15,7 @@ from PIL import Image
 from occkd_lib import plots
 from occkd_lib.config import Recipe
 from occkd_lib.errors import OcckdError
-from occkd_lib.papers import TABLES, disagreements, published
-from occkd_lib.papers.beside import side_by_side
+from occkd_lib.papers import TABLES, disagreements, published, side_by_side
 from occkd_lib.project import outputs_root, project_root, write_atomically, write_json
 from occkd_lib.results import (
     Section,
@@ -34,7 +33,6 @@ from occkd_lib.site.page import Part, Picture, page, stem_of
 from occkd_lib.site.pictures import pictures
 from occkd_lib.site.tables import write_table, write_text
 
-Draw = Callable[[Section], Figure]
 MAP_CAPTION = (
     "t-SNE of the embeddings of the same test faces, first seed. Neighbourhoods mean something, "
     "distances between clusters and their places do not."
@@ -125,23 +123,21 @@ def section_parts(
     folder: Path, store: Store, results: pd.DataFrame, *, maps: bool
 ) -> Iterator[Part]:
     """What the page shows after the experiments, each drawn in its own way."""
-    kinds: list[tuple[Iterable[Section], Draw | None]] = [
-        (over_seeds.sections(store, results), lambda s: plots.over_seeds_forest(s.table, s.metric)),
-        (
-            ablations.sections(store),
-            lambda s: plots.ablation_forest(s.table, s.metric, title=s.heading),
-        ),
-        ([disagreement()], None),
-    ]
+    for s in over_seeds.sections(store, results):
+        assert s.metric
+        yield section_part(folder, s, plots.over_seeds_forest(s.table, s.metric))
+    for s in ablations.sections(store):
+        assert s.metric
+        yield section_part(folder, s, plots.ablation_forest(s.table, s.metric, title=s.heading))
+    yield section_part(folder, disagreement())
     if maps:
         from occkd_lib.results import attention  # grad-cam takes seconds
 
-        def draw(section: Section) -> Figure:
-            return plots.attention_forest(section.table, chance=section.table["chance"].iloc[0])
-
-        kinds.append((attention.sections(store), draw))
-    for found, draw_it in kinds:
-        yield from (section_part(folder, section, draw_it) for section in found)
+        for s in attention.sections(store):
+            figure = None  # a network without a map: there is nothing but the sentence
+            if len(s.table):
+                figure = plots.attention_forest(s.table, chance=s.table["chance"].iloc[0])
+            yield section_part(folder, s, figure)
 
 
 def disagreement() -> Section:
@@ -151,13 +147,13 @@ def disagreement() -> Section:
     return Section("Where the two papers disagree", sentence, table, table.astype(str))
 
 
-def section_part(folder: Path, section: Section, draw: Draw | None) -> Part:
+def section_part(folder: Path, section: Section, figure: Figure | None = None) -> Part:
     """Save a section's table and figure."""
     stem = stem_of(section.title)
     if section.text.empty:
         return Part(section.title, [section.sentence])
     write_table(folder, stem, section.text, section.title)
-    drawn = [save_figure(folder, stem, section.title, draw(section))] if draw else []
+    drawn = [save_figure(folder, stem, section.title, figure)] if figure else []
     return Part(section.title, [section.sentence], drawn, stem, section.text)
 
 

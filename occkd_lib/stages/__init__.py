@@ -1,8 +1,8 @@
 """The stages of an experiment: how they hang together, what they cost, and carrying one out.
 
-    teacher ── student ─┬─ control ──┐
-                        ├─ standard ─┼─ fusion
-    teacher ────────────┴─ triplet ──┘
+teacher ── student ─┬─ control ──┐
+                    ├─ standard ─┼─ fusion
+teacher ────────────┴─ triplet ──┘
 """
 
 from occkd_lib.stages.graph import graph, rows_of, stage_of

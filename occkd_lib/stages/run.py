@@ -11,8 +11,9 @@ from typing import Any
 
 from occkd_lib.config import Experiment, Recipe
 from occkd_lib.data import SPLITS, FaceSet
-from occkd_lib.models import FaceNet, refuse_other_weights
+from occkd_lib.errors import OcckdError
 from occkd_lib.methods import Job, Stage
+from occkd_lib.models import FaceNet, refuse_other_weights
 from occkd_lib.plugins import sources
 from occkd_lib.runs import Run, run_folder
 from occkd_lib.stages.graph import stage_of
@@ -38,6 +39,8 @@ def run_stage(
     run folder made by another recipe.
     """
     chosen = recipe.experiment(experiment)
+    if seed < 0:
+        raise OcckdError(f"seed {seed}: a seed is 0 or more")
     arms = chosen.tuned_arms(stage)
     if arms:
         runs = [run_stage(recipe, experiment, seed, arm, say=say) for arm in arms]

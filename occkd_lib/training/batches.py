@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from occkd_lib.randomness import stream
 from occkd_lib.training.views import Views
 
 
@@ -43,7 +44,8 @@ class Batch:
 class Batches:
     """All faces once an epoch, in an order that depends on (seed, epoch) alone.
 
-    So an epoch can be run again after a kill and is the same epoch.
+    So an epoch can be run again after a kill and is the same epoch, and methods that are compared
+    meet the same faces, flipped and shifted alike.
     """
 
     def __init__(
@@ -63,17 +65,18 @@ class Batches:
 
     def epoch(self, number: int) -> Iterator[Batch]:
         """The batches of epoch ``number`` (from 0)."""
-        generator = torch.Generator().manual_seed(self.seed * 100_003 + number)
         n, device = len(self.views), self.views.device
-        order = torch.randperm(n, generator=generator).to(device)
-        flipped = (torch.rand(n, generator=generator) < 0.5).to(device) & self.flip
+        order = torch.randperm(n, generator=stream(self.seed, "order", number)).to(device)
+        flips = torch.rand(n, generator=stream(self.seed, "flips", number)) < 0.5
+        flipped = flips.to(device) & self.flip
         offset = None
         if self.shift:
-            span = (-self.shift, self.shift + 1)
-            offset = torch.randint(*span, (n, 2), generator=generator).to(device)
+            span, draw = (-self.shift, self.shift + 1), stream(self.seed, "shifts", number)
+            offset = torch.randint(*span, (n, 2), generator=draw).to(device)
         targets, soft = self.targets, self.soft
         if self.sample_labels and soft is not None:  # one label per draw
-            targets = torch.multinomial(soft.cpu(), 1, generator=generator)[:, 0].to(device)
+            draw = stream(self.seed, "labels", number)
+            targets = torch.multinomial(soft.cpu(), 1, generator=draw)[:, 0].to(device)
             soft = None
         for step in range(len(self)):
             rows = order[step * self.batch_size : (step + 1) * self.batch_size]

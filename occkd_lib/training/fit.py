@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from occkd_lib.errors import OcckdError
 from occkd_lib.models import FaceNet
+from occkd_lib.randomness import derived_seed
 from occkd_lib.runs import Run
 from occkd_lib.training.batches import Batches
 from occkd_lib.training.device import Compute
@@ -20,9 +21,7 @@ from occkd_lib.training.objective import Objective
 from occkd_lib.training.settings import FitSettings
 
 
-def make_optimizer(
-    parameters: list[nn.Parameter], settings: FitSettings
-) -> torch.optim.Optimizer:
+def make_optimizer(parameters: list[nn.Parameter], settings: FitSettings) -> torch.optim.Optimizer:
     """SGD, Adam or AdamW as the recipe says; AdamW spares biases and norms from decay."""
     lr, decay = settings.lr, settings.weight_decay
     if settings.optimizer == "sgd":
@@ -42,7 +41,7 @@ def make_schedule(optimizer: torch.optim.Optimizer, settings: FitSettings, steps
             optimizer,
             mode="max",
             factor=settings.plateau_factor,
-            patience=settings.plateau_patience,
+            patience=settings.plateau_patience - 1,  # torch lowers the rate one epoch later
             threshold=0.0,
             min_lr=settings.final_lr or 0.0,
         )
@@ -150,7 +149,7 @@ def fit(
     every = max(1, settings.epochs // 20)  # at most about 20 lines a stage
     for epoch in range(len(progress.history), settings.epochs):
         begun = time.monotonic()
-        torch.manual_seed(seed * 100_003 + epoch)  # dropout
+        torch.manual_seed(derived_seed(seed, "dropout", epoch))
         lr = optimizer.param_groups[0]["lr"]
         objective.start_epoch(model, epoch)
         model.train()

@@ -10,7 +10,6 @@ from PIL import Image
 
 from occkd_lib.data import load_faces
 from occkd_lib.data.cache import Decoding, decoded, source_key
-from occkd_lib.data.decode import decode_all
 from occkd_lib.errors import OcckdError
 
 NAMES = [f"{age}_{age % 2}_0_1.jpg.chip.jpg" for age in range(10, 30)]
@@ -36,7 +35,9 @@ def utkface(tmp_path):
 
 def test_decoded_once(utkface, outputs, monkeypatch):
     first = load_faces("utkface", task="age", root=utkface)
-    monkeypatch.setattr("occkd_lib.data.readers.utkface._read", None)  # would fail if it were called
+    monkeypatch.setattr(
+        "occkd_lib.data.readers.utkface._read", None
+    )  # would fail if it were called
     again = load_faces("utkface", task="age", root=utkface)
     assert torch.equal(again.images, first.images)
     assert again.fingerprint() == first.fingerprint()
@@ -215,14 +216,60 @@ def test_a_choice_has_a_cache_of_its_own(tmp_path):
     images, _ = decoded("small", files, lambda: work(3), choice=(1,))
     assert len(images) == 3
     assert len(decoded("small", files, lambda: work(9), choice=(0,))[0]) == 2
-    # the keys of the data sets that were there before choices were must not change
-    assert source_key(files) == source_key(files, ())
 
 
-def test_decode_all_keeps_the_order(capsys):
-    chunks = list(decode_all(range(1000), square, "numbers"))
-    assert max(len(chunk) for chunk in chunks) <= 64
-    rows, images = zip(*[pair for chunk in chunks for pair in chunk], strict=True)
-    assert list(rows) == list(range(1000))
-    assert np.stack(images)[:, 0, 0, 0].tolist() == [i % 251 for i in range(1000)]
-    assert capsys.readouterr().err == ""  # no progress bar where there is no terminal
+def test_the_key_knows_which_file_lies_where(tmp_path):
+    """Two files of equal name, size and time that change places are another source."""
+    files = [tmp_path / "home" / folder / "b" / "1.png" for folder in ("a", "c")]
+    for file, text in zip(files, ("xy", "z"), strict=True):
+        file.parent.mkdir(parents=True)
+        file.write_text(text)
+        os.utime(file, ns=(1, 1))
+    before = source_key(files)
+    assert source_key(files[::-1]) == before
+    (tmp_path / "home").rename(tmp_path / "moved")
+    moved = [tmp_path / "moved" / file.relative_to(tmp_path / "home") for file in files]
+    assert source_key(moved) == before
+    moved[0].write_text("z")
+    moved[1].write_text("xy")
+    for file in moved:
+        os.utime(file, ns=(1, 1))
+    assert source_key(moved) != before
+    assert source_key([]) != before
+    moved[0].unlink()
+    with pytest.raises(OcckdError, match="cannot be read"):
+        source_key(moved)
+
+
+def test_names_that_are_not_utf8(tmp_path):
+    bad = tmp_path / b"face\xff.png".decode(errors="surrogateescape")
+    for cache in (True, False):
+        with pytest.raises(OcckdError, match=r"face\\udcff.png' is a file name that is not UTF-8"):
+            decoded("small", [bad], lambda: work(1), cache=cache)
+
+
+def test_groups_of_copies_are_kept_with_the_images(tmp_path, monkeypatch):
+    """Found once, with and without a cache, and for images that were not decoded in their order."""
+    images = np.random.default_rng(0).integers(0, 256, (3, 1, 40, 40), dtype=np.uint8)
+    images = images[[0, 1, 0, 1, 2]]
+    images[2] //= 2  # darker
+
+    def start(bad=()):
+        def decode(i):
+            if i in bad:
+                raise OcckdError(f"{i} is broken")
+            return images[i]
+
+        names = [str(i) for i in range(5)]
+        return Decoding(pd.DataFrame({"name": names}), (1, 40, 40), decode, names)
+
+    with pytest.raises(OcckdError):
+        decoded("small", source(tmp_path), lambda: start(bad=(0,)))
+    files = source(tmp_path, "repaired")
+    for cache in (True, False, True):
+        stored, table = decoded("small", files, start, cache=cache)
+        assert np.array_equal(stored, images)
+        assert table["group"].tolist() == [-1, 0, -1, 0, -1]
+        assert table["near"].tolist() == [0, 1, 0, 1, -1]
+        if not cache:
+            monkeypatch.setattr("occkd_lib.data.cache.groups_of_copies", None)

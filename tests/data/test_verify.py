@@ -1,5 +1,7 @@
 """What ``occkd data`` tells of a data set."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from PIL import Image
 
 from occkd_lib.data import FaceSet, load_faces
 from occkd_lib.data.verify import check, describe, prepare, verify
+from occkd_lib.errors import OcckdError
 
 NAMES = [f"{age}_{age % 2}_0_1.jpg.chip.jpg" for age in range(10, 30)]
 MALFORMED = "39_1_20170116174525125.jpg.chip.jpg"
@@ -40,7 +43,9 @@ def test_check_by_hand():
         ids=np.arange(7).astype(str),
         splits=np.array(["train", "train", "train", "val", "test", "test", "test"]),
         duplicate_of_train=np.array([False, False, False, True, True, False, False]),
+        near_copy_of_train=np.array([False, False, False, True, True, False, True]),
         label_rule="majority",
+        published=(25_045, 3_191, 3_137),
     )
     report = check(faces)
     assert report.counts.to_dict() == {
@@ -52,12 +57,39 @@ def test_check_by_hand():
     assert report.groups["faces"].tolist() == [3, 2]
     assert report.groups["splits"].tolist() == [2, 2]
     assert report.groups["targets"].tolist() == [2, 1] and report.contradictory == 1
-    assert report.in_train == {"val": 1, "test": 1}  # as the reader says
-    assert report.in_kept_train == {"val": 0, "test": 1}  # as the pixels say
-    assert report.fingerprint == faces.fingerprint()
+    # as the reader says, and as the pixels say: images of one brightness have no near copies
+    assert report.in_train == {"identical": {"val": 1, "test": 1}, "near": {"val": 1, "test": 2}}
+    assert report.in_kept_train == {kind: {"val": 0, "test": 1} for kind in ("identical", "near")}
     lines = "\n".join(report.lines())
     assert "25,045 / 3,191 / 3,137: NOT the same" in lines
-    assert "5 faces in 2 groups, 2 of them across splits" in lines
+    found = "5 faces in 2 groups, 2 of them across splits, 1 with different labels"
+    assert f"  identical pixels: {found}" in lines
+    assert f"  near copies (correlation above 0.97): {found}" in lines
+    assert (
+        "    test faces also among the published train images: 2; in train as used here: 1" in lines
+    )
+    assert lines.endswith(f"  fingerprint: {faces.fingerprint()}")
+
+
+def test_check_finds_near_copies(utkface):
+    """By the pixels, or as the reader has found them, and with copies planted since."""
+    folder = utkface / "UTKFace"
+    rng = np.random.default_rng(0)
+    for name in NAMES:
+        blocks = Image.fromarray(rng.integers(0, 256, (6, 6, 3), dtype=np.uint8))
+        blocks.resize((60, 60)).save(folder / name, format="JPEG", quality=95)
+    with Image.open(folder / NAMES[3]) as image:
+        image.save(folder / NAMES[7], format="JPEG", quality=30)
+    faces = load_faces("utkface", task="age", root=utkface)
+    for known in (faces, replace(faces, table=faces.table.drop(columns=["group", "near"]))):
+        report = check(known)
+        assert len(report.groups) == 0
+        assert report.copies["near"].to_dict("records") == [{"splits": 1, "targets": 2, "faces": 2}]
+    images = faces.images.clone()
+    images[:2] = images[2].clone()
+    planted = check(replace(faces, images=images))
+    assert planted.copies["identical"]["faces"].tolist() == [3]
+    assert planted.copies["near"]["faces"].tolist() == [3, 2]
 
 
 def test_verify_prints_both_tasks(utkface):
@@ -66,7 +98,7 @@ def test_verify_prints_both_tasks(utkface):
     assert heads == ["utkface, gender: 20 faces", "utkface, age: 20 faces"]
     text = "\n".join(lines)
     assert "2 faces in 1 groups, 0 of them across splits" in text
-    assert text.count("identical pixels, different label: 1 groups") == 2
+    assert text.count("across splits, 1 with different labels") == 4  # two tasks, two kinds
     assert f"names malformed: 1 ({MALFORMED})" in text
     assert load_faces("utkface", task="age", root=utkface).fingerprint() in text
 
@@ -86,6 +118,16 @@ def test_prepare_and_describe(utkface):
     assert rows["utkface"] == ("gender, age", str(utkface / "UTKFace"))
     assert rows["ferplus"][1].startswith("unusable: ")
     (utkface / "ferplus.zip").unlink()
-    assert {r[0]: r[2] for r in describe(utkface)}["ferplus"] == f"missing in {utkface}"
+    rows = {name: where for name, _, where in describe(utkface)}
+    assert rows["ferplus"] == f"missing in {utkface}"
+    assert rows["folder"] == "your own: data.path names its list"
 
 
+def test_verify_takes_settings_and_a_task():
+    lines = verify("synthetic", task="gender", faces=60)
+    assert [line for line in lines if not line.startswith(" ")] == ["synthetic, gender: 60 faces"]
+    assert "near copies (correlation above 0.97): 0 faces" in "\n".join(lines)
+    with pytest.raises(OcckdError, match="data set 'folder': path must be given"):
+        verify("folder")
+    with pytest.raises(OcckdError, match="face: there is no such setting: did you mean 'faces'"):
+        verify("synthetic", face=60)

@@ -138,7 +138,8 @@ def test_all_chapters_in_the_order_of_the_book():
             Job("10_results"),
             [
                 Job("07_ablations", "fer", 0), Job("09_mcnemar", "fer"),
-                Job("07_ablations", "fer", 7), Job("07_ablations", "age", 1), Job("09_mcnemar", "age"),
+                Job("07_ablations", "fer", 7), Job("07_ablations", "age", 1),
+                Job("09_mcnemar", "age"),
             ],
         ),
     ],
@@ -166,7 +167,8 @@ def test_an_experiment_with_a_teacher_alone():
 
 def test_one_way_of_distilling_is_enough_for_its_chapter():
     one = graph(methods=["control", "standard", "student", "teacher"])
-    assert "04_kd" in files(one.jobs()) and "05_triplet_kd" not in files(one.jobs())
+    assert "04_kd" in files(one.jobs())
+    assert "05_triplet_kd" not in files(one.jobs())
     assert one.before(Job("08_grad_cam", "fer", 0)) == [
         Job("04_kd", "fer", 0), Job("03_students", "fer", 0),
     ]  # fmt: skip
@@ -182,4 +184,5 @@ def test_every_job_comes_after_those_that_it_waits_for():
 
 def test_who_is_awaited():
     some = graph()
-    assert some.awaited("04_kd") and not some.awaited("08_grad_cam")
+    assert some.awaited("04_kd")
+    assert not some.awaited("08_grad_cam")

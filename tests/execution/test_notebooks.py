@@ -68,7 +68,7 @@ def test_none_only_where_it_is_declared(write):
     [
         (
             {"sed": 1},
-            r"no parameter 'sed': did you mean 'seed'\?; it has: recipe: str = 'demo'; seed: int = 0",
+            r"no parameter 'sed': did you mean 'seed'.*it has: recipe: str = 'demo'; seed: int",
         ),
         ({"seed": 1.5}, "parameter seed: int = 0: 1.5: .* valid integer"),
         ({"seed": True}, "True: .* valid integer"),
@@ -123,7 +123,8 @@ def test_a_good_notebook(write, tmp_path, monkeypatch):
     status = json.loads(out.with_suffix(".status.json").read_text())
     assert status["state"] == "done"
     assert status["parameters"] == {"recipe": "demo", "seed": 3, "lr": 0.5, "fast": False}
-    assert status["peak_memory_mib"] > 10 and status["wall_seconds"] > 0
+    assert status["peak_memory_mib"] > 10
+    assert status["wall_seconds"] > 0
     assert str(tmp_path) not in json.dumps(nbformat.read(out, as_version=4).metadata)
     visible = {p.name for p in out.parent.iterdir() if not p.name.startswith(".")}
     assert visible == {"a{b}.ipynb", "a{b}.status.json"}
@@ -149,7 +150,8 @@ def test_failures_leave_no_output(write, tmp_path, code, reason, limits):
     assert (status["state"], status["cell"]) == ("failed", 4)
     cells = nbformat.read(tmp_path / "out" / "a.failed.ipynb", as_version=4).cells
     states = [c.metadata.papermill.status for c in cells if c.source in ("1 + 1", code, "2 + 2")]
-    assert states[0] == "completed" and "completed" not in states[1 + ("exit" in code) :]
+    assert states[0] == "completed"
+    assert "completed" not in states[1 + ("exit" in code) :]
 
 
 def test_an_earlier_output_survives_a_failure(write, tmp_path):

@@ -6,22 +6,23 @@ in a second.
 
 from __future__ import annotations
 
+import json
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from occkd_lib.errors import OcckdError
-from occkd_lib.progress import Job, clock, last_line
-from occkd_lib.project import library_hash
-from occkd_lib.workflow import DONE, OLD, TO_DO, Workflow
+from occkd_lib.execution.chapters import Job, read_chapters
+from occkd_lib.execution.progress import clock, last_line
+from occkd_lib.execution.workflow import DONE, OLD, TO_DO, Workflow
+from occkd_lib.project import library_hash, locked
 
-REPOSITORY = Path(__file__).parents[1]
-CHAPTERS = (
-    "01_data", "02_teachers", "03_students", "04_kd", "05_triplet_kd", "06_fusion",
-    "07_ablations", "08_grad_cam",
-)  # fmt: skip
-ORDER = [*CHAPTERS, "09_mcnemar", "10_results"]  # by number
+REPOSITORY = Path(__file__).parents[2]
+ORDER = list(read_chapters(REPOSITORY / "workflow" / "chapters.yaml"))
 
 BEFORE = (
     ("01_data", "02_teachers"), ("02_teachers", "03_students"), ("03_students", "04_kd"),
@@ -31,25 +32,12 @@ BEFORE = (
 )  # fmt: skip
 
 COPY_INSTEAD = """#!/bin/sh
-# called as: python -m occkd_lib.cli nb --job NOTEBOOK -o OUTPUT ...
+# called as: python -m occkd_lib nb --job NOTEBOOK -o OUTPUT ...
 echo "$OMP_NUM_THREADS $*" >> "{calls}"
 case "$7" in *"{failing}"*) echo "occkd: no such luck" >&2; exit 2;; esac
 sleep 0.05; cp "$5" "$7"
 echo '{{"environment": {{"library_hash": "{library}"}}}}' > "${{7%.ipynb}}.status.json"
 """
-
-
-@pytest.fixture
-def project(tmp_path, monkeypatch, outputs):
-    """A checkout with the real Snakefile and empty notebooks; returns its folder."""
-    (tmp_path / "workflow").mkdir()
-    (tmp_path / "workflow" / "Snakefile").symlink_to(REPOSITORY / "workflow" / "Snakefile")
-    (tmp_path / "notebooks").mkdir()
-    for chapter in ORDER:
-        (tmp_path / "notebooks" / f"{chapter}.ipynb").touch()
-    monkeypatch.setenv("OCCKD_ROOT", str(tmp_path))
-    monkeypatch.delenv("SNAKEMAKE_PROFILE", raising=False)
-    return tmp_path
 
 
 @pytest.fixture
@@ -80,7 +68,7 @@ def test_the_plan_of_the_demo(project):
     jobs = list(plan)
     for experiment in ("expression", "gender", "age"):
         own = [j.chapter for j in jobs if j.experiment == experiment]
-        assert own == [*CHAPTERS, "09_mcnemar"]
+        assert own == ORDER[:-1]
     assert jobs[1] == Job("02_teachers", "expression", 0)
     assert jobs[-1] == Job("10_results", None, None)
     assert len(jobs) == 28
@@ -107,13 +95,14 @@ def test_a_run_in_order_and_its_repetition(project, fake_jobs):
     assert names[1] == "gender-seed0-02_teachers"
     assert "[10/10] done" in said[-1]
     first = (project / "calls.txt").read_text().splitlines()[1]
-    assert first.startswith("1 -m occkd_lib.cli nb --job")
-    assert first.endswith("-p recipe=demo -p experiment=gender -p seed=0")
+    assert first.startswith("1 -m occkd_lib nb --job")
+    assert first.endswith("-precipe=demo -pexperiment=gender -pseed=0")
     assert set(workflow.plan().values()) == {DONE}
 
     asked = fake_jobs()
     workflow.run(said.append)
-    assert asked() == [] and said[-1] == "demo: all 10 notebooks are done"
+    assert asked() == []
+    assert said[-1] == "demo: all 10 notebooks are done"
 
     (project / "outputs/demo/notebooks/gender-seed0-05_triplet_kd.ipynb").unlink()
     workflow.run(said.append)
@@ -122,7 +111,7 @@ def test_a_run_in_order_and_its_repetition(project, fake_jobs):
 
 def test_only_jobs_that_compute_claim_a_gpu(project, fake_jobs, monkeypatch):
     """Others hold no token, so all GPUs may be taken when they start."""
-    monkeypatch.setattr("occkd_lib.workflow.visible_gpus", lambda: {"0": "x", "1": "y"})
+    monkeypatch.setattr("occkd_lib.execution.workflow.visible_gpus", lambda: {"0": "x", "1": "y"})
     fake_jobs()
     Workflow("demo", experiments=("gender",), cores=4).run(lambda line: None)
     calls = (project / "calls.txt").read_text().splitlines()
@@ -144,9 +133,11 @@ def test_a_failure_stops_only_what_builds_on_it(project, fake_jobs):
     workflow.run(said.append)
     again = [n.split("-")[-1] for n in asked()]
     before = {"06_fusion", "07_ablations", "09_mcnemar"}  # chapter 8 may come last
-    assert again[0] == "04_kd" and before <= set(again[: again.index("10_results")])
+    assert again[0] == "04_kd"
+    assert before <= set(again[: again.index("10_results")])
     after = {"04_kd", "06_fusion", "07_ablations", "08_grad_cam", "09_mcnemar", "10_results"}
-    assert len(again) == len(after) and set(again) == after
+    assert len(again) == len(after)
+    assert set(again) == after
 
 
 def test_notebooks_of_another_version_are_named_and_redone_on_demand(project, fake_jobs):
@@ -157,7 +148,8 @@ def test_notebooks_of_another_version_are_named_and_redone_on_demand(project, fa
     workflow = Workflow("demo", experiments=("gender",))
     assert set(workflow.plan().values()) == {OLD}
     workflow.run(said.append)
-    assert asked() == [] and "10 notebooks were made by another version" in said[-2]
+    assert asked() == []
+    assert "10 notebooks were made by another version" in said[-2]
     Workflow("demo", experiments=("gender",), again=True).run(said.append)
     assert len(asked()) == 10
     assert set(workflow.plan().values()) == {DONE}
@@ -166,14 +158,13 @@ def test_notebooks_of_another_version_are_named_and_redone_on_demand(project, fa
 def test_only_one_run_of_a_recipe_at_a_time(project, fake_jobs):
     fake_jobs()
     workflow = Workflow("demo", experiments=("gender",))
-    with workflow._alone(), pytest.raises(OcckdError, match="by another process"):
-        Workflow("demo", experiments=("gender",)).run()
+    lock = workflow.folder / ".occkd-run.lock"
+    with locked(lock, pytest.fail), pytest.raises(OcckdError, match="by another process"):
+        workflow.run()
 
 
-def test_a_recipe_file_is_passed_on_by_its_full_path(project, monkeypatch):
-    (project / "mine.yaml").write_text(
-        (REPOSITORY / "occkd_lib/recipes/demo.yaml").read_text().replace("name: demo", "name: mine")
-    )
+def test_a_recipe_file_is_passed_on_by_its_full_path(project, own_recipe, monkeypatch):
+    own_recipe()
     monkeypatch.chdir(project)
     workflow = Workflow("mine.yaml")
     assert workflow.recipe == str(project / "mine.yaml")
@@ -183,7 +174,9 @@ def test_a_recipe_file_is_passed_on_by_its_full_path(project, monkeypatch):
 
 @pytest.mark.parametrize(("gpus", "cores", "threads"), [(0, 4, 1), (2, 8, 1)])
 def test_threads_of_the_demo(project, monkeypatch, gpus, cores, threads):
-    monkeypatch.setattr("occkd_lib.workflow.visible_gpus", lambda: dict.fromkeys("ab"[:gpus], ""))
+    monkeypatch.setattr(
+        "occkd_lib.execution.workflow.visible_gpus", lambda: dict.fromkeys("ab"[:gpus], "")
+    )
     workflow = Workflow("demo", cores=cores)
     assert (workflow.threads, workflow.gpus) == (threads, gpus)
 
@@ -198,19 +191,64 @@ def test_mistakes_are_told_before_anything_starts(project, monkeypatch):
         Workflow("demo")
 
 
-def test_missing_data_are_told_before_anything_starts(project, monkeypatch):
-    text = (REPOSITORY / "occkd_lib/recipes/demo.yaml").read_text()
-    utkface = text.replace("task: age,", "task: age,").replace(
-        "  age:\n", "  age:\n    data: {name: utkface, faces: null}\n"
-    )
-    (project / "real.yaml").write_text(utkface)
+def test_missing_data_are_told_before_anything_starts(project, own_recipe, monkeypatch):
+    recipe = own_recipe(("  age:\n", "  age:\n    data: {name: utkface}\n"))
     monkeypatch.setenv("OCCKD_DATA", str(project / "nothing"))
-    workflow = Workflow(str(project / "real.yaml"), cores=6)
+    workflow = Workflow(recipe, cores=6)
     assert workflow.threads == 6
-    with pytest.raises(OcckdError, match="UTKFace.* is missing") as caught:
-        workflow.check_data()
+    with pytest.raises(OcckdError, match=r"UTKFace.* is missing") as caught:
+        workflow.check()
     assert str(caught.value).endswith(". Without it: --only expression --only gender")
-    Workflow(str(project / "real.yaml"), experiments=("gender",)).check_data()
+    Workflow(recipe, experiments=("gender",)).check()
+
+
+def test_a_missing_notebook_is_told_before_anything_starts(project):
+    (project / "notebooks" / "03_students.ipynb").unlink()
+    with pytest.raises(OcckdError, match=r"03_students\.ipynb, which workflow/chapters.yaml names"):
+        Workflow("demo").check()
+
+
+def test_an_experiment_without_triplets_is_run_without_their_chapters(own_recipe, fake_jobs):
+    """What waits for a chapter that is not there waits for the one before it."""
+    asked = fake_jobs()
+    stages = "{triplet: null, fusion: null, control: {of: [standard]}}"
+    short = f"  short: {{task: expression, visible: lower, stages: {stages}}}"
+    recipe = own_recipe(("experiments:\n", f"experiments:\n{short}\n"))
+    workflow = Workflow(recipe, experiments=("short",), cores=2)
+    workflow.run(lambda line: None)
+    names = [name.removeprefix("short-").removeprefix("seed0-") for name in asked()]
+    assert sorted(names) == [
+        "01_data", "02_teachers", "03_students", "04_kd", "08_grad_cam", "10_results",
+    ]  # fmt: skip
+    assert names[:4] == ["01_data", "02_teachers", "03_students", "04_kd"]
+    assert set(workflow.plan().values()) == {DONE}
+
+
+def test_a_chapter_of_one_s_own_is_one_entry_and_one_notebook(project, fake_jobs):
+    (project / "workflow" / "chapters.yaml").unlink()
+    (project / "workflow" / "chapters.yaml").write_text(
+        "01_first: {title: a, about: b, once: recipe, parts: [c]}\n"
+        "02_then: {title: a, about: b, once: seed, parts: [c], builds_on: [01_first]}\n"
+        "03_never: {title: a, about: b, once: seed, parts: [c], methods: [nobody_s]}\n"
+    )
+    for name in ("01_first", "02_then", "03_never"):
+        (project / "notebooks" / f"{name}.ipynb").touch()
+    asked = fake_jobs()
+    workflow = Workflow("demo", experiments=("age",), seeds=(4, 2))
+    workflow.check()
+    workflow.run(lambda line: None)
+    assert asked()[0] == "01_first"
+    assert sorted(asked()[1:]) == ["age-seed2-02_then", "age-seed4-02_then"]
+    assert list(workflow.plan()) == [
+        Job("02_then", "age", 4), Job("02_then", "age", 2), Job("01_first"),
+    ]  # fmt: skip
+
+
+def test_experiments_with_ablations_come_first(project):
+    """In the demo only ``expression`` has any; chapter 8 is waited for by nobody."""
+    first = Workflow("demo")._first()
+    assert first[-1] == "notebooks/expression-seed0-07_ablations.ipynb"
+    assert not [name for name in first if "expression" not in name or "08_" in name]
 
 
 def test_small_helpers(tmp_path):
@@ -226,3 +264,29 @@ def test_experiments_are_chosen_by_name_or_pattern(project):
     )  # fmt: skip
     with pytest.raises(OcckdError, match=r"no experiment 'agee_\*'; it has: fer_vgg_f"):
         Workflow("paper", ("agee_*",))
+
+
+def test_real_notebooks_from_the_command_line(project):
+    """Two chapters of a toy book, with nothing replaced: jobs, kernels, status, a second run."""
+    (project / "workflow" / "chapters.yaml").unlink()
+    (project / "workflow" / "chapters.yaml").write_text(
+        "01_one: {title: a, about: b, once: experiment, parts: [c]}\n"
+        "02_two: {title: a, about: b, once: seed, parts: [c], builds_on: [01_one]}\n"
+    )
+    parameters = 'recipe: str = "demo"\nexperiment: str = "expression"'
+    for name, more in (("01_one", ""), ("02_two", "\nseed: int = 0")):
+        book = nbformat.v4.new_notebook()
+        cell = nbformat.v4.new_code_cell(parameters + more)
+        cell.metadata.tags = ["parameters"]
+        book.cells = [cell, nbformat.v4.new_code_cell("print('done by the kernel')")]
+        nbformat.write(book, project / "notebooks" / f"{name}.ipynb")
+    command = [sys.executable, "-m", "occkd_lib", "run", "demo", "--only", "a*", "--seeds", "5"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=project)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "demo is done" in done.stdout
+    folder = project / "outputs" / "demo" / "notebooks"
+    status = json.loads((folder / "age-seed5-02_two.status.json").read_text())
+    assert status["parameters"] == {"recipe": "demo", "experiment": "age", "seed": 5}
+    assert "done by the kernel" in (folder / "age-01_one.ipynb").read_text()
+    again = subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=project)
+    assert "all 2 notebooks are done" in again.stdout

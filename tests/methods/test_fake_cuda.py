@@ -79,5 +79,4 @@ def test_one_step_of_every_objective(on_fake_cuda, faces, name, width, shift):
         with CUDA.autocast():
             loss = objective(student, batch)
         assert loss.device.type == "cuda" and loss.ndim == 0
-        loss.backward()
     assert predict(student, views, "lower", compute=CUDA).output.device.type == "cuda"

@@ -7,6 +7,7 @@ the same name.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -18,7 +19,7 @@ from occkd_lib.methods import fitted, triplet
 from occkd_lib.models import FaceNet
 from occkd_lib.occlusion import cut_row
 from occkd_lib.runs import Run
-from occkd_lib.stages import faces_of, run_stage
+from occkd_lib.stages import answers_of, faces_of, run_stage
 from occkd_lib.training import fit as loop
 from occkd_lib.training import predict as asking
 from tests.tiny import tiny_recipe
@@ -77,15 +78,9 @@ STAGES = [
 
 
 @pytest.mark.parametrize(("stage", "hidden"), STAGES)
-def test_what_is_trained_sees_its_view_alone(outputs, recipe, recorder, stage, hidden):
+def test_what_is_trained_sees_its_view_alone(trained, recipe, recorder, stage, hidden):
     """The expression's visible half is the lower one; a triplet's negatives are hidden as well."""
-    for name in recipe.experiment(EXPRESSION).order():
-        if name == stage:
-            break
-        if name != "fusion":
-            run_stage(recipe, EXPRESSION, 0, name, say=silent)
-    recorder.trained.clear()
-    run_stage(recipe, EXPRESSION, 0, stage, say=silent)
+    again(trained, recipe, stage)
     assert recorder.trained
     assert all(hidden_rows(pixels) == hidden for pixels in recorder.trained)
 
@@ -98,7 +93,7 @@ def test_gender_hides_the_lower_half(outputs, recipe, recorder):
 
 
 @pytest.mark.parametrize("stage", ["standard", "triplet"])
-def test_the_teacher_speaks_of_full_faces(outputs, recipe, recorder, monkeypatch, stage):
+def test_the_teacher_speaks_of_full_faces(trained, recipe, recorder, monkeypatch, stage):
     teachers = []
     original = asking.FrozenTeacher.__init__
 
@@ -107,10 +102,9 @@ def test_the_teacher_speaks_of_full_faces(outputs, recipe, recorder, monkeypatch
         original(self, network, *rest, **more)
         teachers.append((network, [x for _, x in recorder.asked[before:]]))
 
-    run_stage(recipe, EXPRESSION, 0, "student", say=silent)
     monkeypatch.setattr(asking.FrozenTeacher, "__init__", record)
     monkeypatch.setattr("occkd_lib.stages.run._teachers", {})
-    run = run_stage(recipe, EXPRESSION, 0, stage, say=silent)
+    run = again(trained, recipe, stage)
     [(network, inputs)] = teachers
     assert all(hidden_rows(pixels) == set() for pixels in inputs)
     assert_same_weights(network.state_dict(), weights(run.folder.parent / "teacher"))
@@ -127,7 +121,7 @@ def test_the_teacher_speaks_of_full_faces(outputs, recipe, recorder, monkeypatch
         ("standard@start=teacher", "teacher"),
     ],
 )
-def test_where_each_begins(outputs, recipe, monkeypatch, stage, begins_with):
+def test_where_each_begins(trained, recipe, monkeypatch, stage, begins_with):
     first: dict[str, Tensor] = {}
     original = fitted.fit
 
@@ -136,15 +130,13 @@ def test_where_each_begins(outputs, recipe, monkeypatch, stage, begins_with):
         return original(model, *rest, **more)
 
     monkeypatch.setattr(fitted, "fit", record)
-    run = run_stage(recipe, EXPRESSION, 0, stage, say=silent)
-    assert_same_weights(first, weights(run.folder.parent / begins_with))
-    other = {"teacher": "student", "student": "teacher"}[begins_with]
-    if (run.folder.parent / other).exists() and stage != other:
-        different = weights(run.folder.parent / other)
-        assert any(not torch.equal(first[k], different[k]) for k in first)
+    again(trained, recipe, stage)
+    assert_same_weights(first, weights(trained / begins_with))
+    different = weights(trained / {"teacher": "student", "student": "teacher"}[begins_with])
+    assert any(not torch.equal(first[k], different[k]) for k in first)
 
 
-def test_triplets_are_mined_between_student_and_teacher(outputs, recipe, monkeypatch):
+def test_triplets_are_mined_between_student_and_teacher(trained, monkeypatch):
     """Anchors and negatives: the student on half faces; positives: the teacher on full ones."""
     given = []
     original = triplet.MINERS["hard"]
@@ -155,7 +147,7 @@ def test_triplets_are_mined_between_student_and_teacher(outputs, recipe, monkeyp
 
     monkeypatch.setitem(triplet.MINERS, "hard", record)
     plain = tiny_recipe(stages={"triplet": {"normalize": False}})
-    run = run_stage(plain, EXPRESSION, 0, "triplet", say=silent)
+    run = again(trained, plain, "triplet")
     experiment = plain.experiment(EXPRESSION)
     train = faces_of(experiment).split("train")
     student, teacher, targets, more = given[0]
@@ -168,8 +160,8 @@ def test_triplets_are_mined_between_student_and_teacher(outputs, recipe, monkeyp
     assert torch.equal(given[0][1], given[1][1]), "the teacher is frozen"
 
 
-def test_a_step_on_triplets_is_the_papers(outputs, recipe, monkeypatch):
-    """(1 - lam) task(anchors) + lam [ |a - p|^2 - |a - n|^2 + alpha ]+, p flipped as the anchor is."""
+def test_a_step_on_triplets_is_the_papers(trained, recipe, monkeypatch):
+    """(1 - lam) task(anchors) + lam [ |a - p|^2 - |a - n|^2 + alpha ]+, p flipped like a."""
     steps = []
     original = triplet.TripletObjective.forward
 
@@ -187,12 +179,12 @@ def test_a_step_on_triplets_is_the_papers(outputs, recipe, monkeypatch):
         to_p, to_n = ((unit[0] - other).square().sum(1) for other in unit[1:])
         hinge = (to_p - to_n + s.alpha).clamp_min(0).mean()
         task = torch.nn.functional.cross_entropy(a.output, batch.target)
-        steps.append((float(loss), float((1 - s.lam) * task + s.lam * hinge)))
+        steps.append((loss.item(), ((1 - s.lam) * task + s.lam * hinge).item()))
         student.train()
         return loss
 
     monkeypatch.setattr(triplet.TripletObjective, "forward", record)
-    run_stage(recipe, EXPRESSION, 0, "triplet", say=silent)
+    again(trained, recipe, "triplet")
     assert len(steps) > 4
     for ours, expected in steps:
         assert ours == pytest.approx(expected, rel=1e-4)
@@ -219,13 +211,12 @@ def test_the_epoch_that_validation_prefers_is_kept(outputs, monkeypatch):
     assert said.tolist() == saved["prediction"].tolist()
 
 
-def test_methods_of_one_seed_differ_in_the_method_alone(outputs, recipe, recorder):
+def test_methods_of_one_seed_differ_in_the_method_alone(trained, recipe, recorder):
     """Control, standard and triplet share the order of the faces and the flips."""
     seen = {}
-    run_stage(recipe, EXPRESSION, 0, "student", say=silent)
     for stage in ("control", "standard", "triplet"):
         recorder.trained.clear()
-        run_stage(recipe, EXPRESSION, 0, stage, say=silent)
+        again(trained, recipe, stage)
         size = recipe.experiment(EXPRESSION).batch_size
         seen[stage] = [pixels[:size] for pixels in recorder.trained]
     for a, b, c in zip(*seen.values(), strict=True):
@@ -234,10 +225,15 @@ def test_methods_of_one_seed_differ_in_the_method_alone(outputs, recipe, recorde
         assert torch.equal(a[: len(c) // 2], c[: len(c) // 2])
 
 
+def again(trained, recipe, stage) -> Run:
+    """Carry out one stage of the expression, on top of the finished ones that it needs."""
+    if (trained / stage).exists():
+        shutil.rmtree(trained / stage)
+    return run_stage(recipe, EXPRESSION, 0, stage, say=silent)
+
+
 def seen_by(recipe, run, stage, faces, view, *, output=False) -> Tensor:
     """Embeddings (or outputs) of a finished stage beside ``run``, asked anew, face by face."""
-    from occkd_lib.stages import answers_of
-
     experiment = recipe.experiment(EXPRESSION)
     found = answers_of(experiment, experiment.network, Run(run.folder.parent / stage), faces, view)
     return found.output if output else found.embedding

@@ -1,6 +1,7 @@
 import pandas as pd
 
-from occkd_lib.plots import agreement, confusion_matrix
+from occkd_lib.plots import agreement
+from occkd_lib.plots.confusion import confusion_matrix
 from occkd_lib.tasks import TASKS
 
 

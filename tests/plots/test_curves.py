@@ -21,7 +21,8 @@ def test_epochs_count_from_one_and_errors_are_positive(metric, sign, title, draw
     loss, validation = learning_curves(histories, metric).axes
     assert validation.get_title(loc="left") == title
     line = validation.lines[0]
-    assert list(line.get_xdata()) == [1, 2] and list(line.get_ydata()) == drawn
+    assert list(line.get_xdata()) == [1, 2]
+    assert list(line.get_ydata()) == drawn
     assert len(loss.lines) == 2
 
 

@@ -86,7 +86,8 @@ def test_explanation_grid_has_the_rows_of_figure_3(three):
     assert [ax.get_title() for ax in axes[0]] == ["neutral", "happiness", "surprise"]
     assert axes[4, 1].get_title() == "“lower 1”"
     half = axes[1, 2].images[0].get_array()
-    assert not half[:16].any() and half[16:].any()
+    assert not half[:16].any()
+    assert half[16:].any()
     np.testing.assert_array_equal(axes[4, 2].images[1].get_array(), shown["student"].maps[2])
     np.testing.assert_array_equal(axes[3, 2].images[1].get_array(), shown["teacher"].maps[2])
     for row in (2, 4):

@@ -7,15 +7,14 @@ from occkd_lib.methods import Row
 from occkd_lib.occlusion import OCCLUDERS, Occluder
 from occkd_lib.plots import (
     PALETTE,
-    Dot,
     ablation_forest,
     attention_forest,
     difference_forest,
-    forest,
     over_seeds_forest,
     references,
     results_forest,
 )
+from occkd_lib.plots.forests import Dot, forest
 
 GREY = to_rgb("0.5")
 
@@ -104,9 +103,10 @@ def test_what_never_saw_the_view_does_not_flatten_the_rest():
     for column in ("mean", "low", "high"):
         found.loc[found["row"] == "teacher", column] -= 0.4
     ax = results_forest(found, rows("lower"), "lower", "accuracy").axes[0]
-    assert texts(ax)[0] == "20.00" and len(dots(ax)) == 3
+    assert texts(ax)[0] == "20.00"
+    assert len(dots(ax)) == 3
     assert ax.get_xlim() == pytest.approx((68 - 1.4, 82 + 1.4))
-    assert [line.get_marker() for line in ax.lines][0] == "<"
+    assert next(line.get_marker() for line in ax.lines) == "<"
 
 
 def test_rows_of_the_same_title_are_told_apart():
@@ -135,9 +135,19 @@ def effects(**values):
 def test_differences_that_are_significant_are_blue():
     table = effects(method=["kd", "as_long"], against=["before", "before"])
     figure = difference_forest(table, "mean_absolute_error")
-    assert labels(figure.axes[0]) == ["kd  −  before", "as_long  −  before"]
+    assert labels(figure.axes[0]) == [
+        "kd  \N{MINUS SIGN}  before",
+        "as_long  \N{MINUS SIGN}  before",
+    ]
     assert dots(figure.axes[0]) == [(1.0, PALETTE[0]), (-0.4, GREY)]
     assert "years (less is better" in figure._supxlabel.get_text()
+
+
+def test_what_is_too_long_for_a_line_is_broken_at_the_minus():
+    names = {"method": ["standard T-S + triplet T-S, SVM", "a"], "against": ["control, SVM"] * 2}
+    shown = labels(difference_forest(effects(**names), "accuracy").axes[0])
+    assert shown[0] == "standard T-S + triplet T-S, SVM\n\N{MINUS SIGN}  control, SVM"
+    assert "\n" not in shown[1]
 
 
 def test_an_ablation_is_drawn_against_its_first_arm_and_far_ones_at_the_edge():
@@ -155,7 +165,8 @@ def test_an_ablation_is_drawn_against_its_first_arm_and_far_ones_at_the_edge():
     ax = figure.axes[0]
     assert labels(ax) == ["tau 1", "tau 20", "epochs 0"]
     assert [value for value, _ in dots(ax)] == [0.3, -0.4]
-    assert texts(ax) == ["← -20.0"] and ax.get_xlim() == pytest.approx((-1.15, 1.15))
+    assert texts(ax) == ["← -20.0"]
+    assert ax.get_xlim() == pytest.approx((-1.15, 1.15))
     assert "against: recipe: tau 4" in figure._supxlabel.get_text()
     assert figure._suptitle.get_text() == "How soft?"
     same = table.iloc[:3].fillna(0) * 0 + [0, 0, 0, 1]
@@ -197,5 +208,6 @@ def test_long_words_beside_a_forest_are_not_cut_off():
     width = figure.bbox.width
     written = [*figure.axes[0].get_yticklabels(), figure._supxlabel, figure._suptitle]
     for box in (text.get_window_extent() for text in written):
-        assert box.x0 >= 0 and box.x1 <= width
+        assert box.x0 >= 0
+        assert box.x1 <= width
     assert figure.axes[0].bbox.width > 0.4 * width

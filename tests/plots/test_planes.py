@@ -32,7 +32,8 @@ def test_panels_stand_side_by_side():
     figure = embedding_maps(panels, np.arange(12) % 3, CATEGORY, ("x", "y", "z"), method="pca")
     assert [ax.get_title(loc="left") for ax in figure.axes] == ["a", "b", "c", ""]
     first, third = (figure.axes[i].collections[1].get_offsets() for i in (0, 2))
-    assert first.shape == (4, 2) and np.array_equal(first, third)
+    assert first.shape == (4, 2)
+    assert np.array_equal(first, third)
     colors = {tuple(ax.collections[2].get_facecolor()[0]) for ax in figure.axes[:3]}
     assert len(colors) == 1, "a class has one colour"
     assert [text.get_text() for text in figure.legends[0].texts] == ["x", "y", "z"]

@@ -168,6 +168,12 @@ def test_unknown_stage(tiny, stage, message):
         run_stage(tiny, "gender", 0, stage)
 
 
+def test_a_negative_seed_trains_nothing(outputs, tiny):
+    with pytest.raises(OcckdError, match="a seed is 0 or more"):
+        run_stage(tiny, "gender", -1, "teacher")
+    assert not outputs.exists()
+
+
 def test_an_arm_changes_one_setting_and_shares_the_rest(outputs, tiny):
     own = run_stage(tiny, "expression", 0, "triplet", say=silent)
     said: list[str] = []

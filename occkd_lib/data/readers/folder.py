@@ -23,7 +23,7 @@ from pydantic import Field, field_validator
 
 from occkd_lib.data.cache import Decoding, decoded
 from occkd_lib.data.copies import together, with_copies
-from occkd_lib.data.dataset import DataSet, DataSettings, data_root, face_set
+from occkd_lib.data.dataset import DataSet, DataSettings, face_set
 from occkd_lib.data.decode import channels_first, halves_resized, open_image
 from occkd_lib.data.faceset import SPLITS, FaceSet
 from occkd_lib.data.listing import csv_rows
@@ -74,20 +74,11 @@ class Row(NamedTuple):
 
 
 def find(root: Path, settings: FolderSettings | None) -> Path | None:
-    """The list that ``settings.path`` names; None before anybody has named one."""
-    return None if settings is None else list_of(settings, root)
-
-
-def list_of(settings: FolderSettings, root: Path | None = None) -> Path:
-    root = root or data_root()
-    places = [home / Path(settings.path).expanduser() for home in (root, Path.cwd())]
-    for place in places:
-        if place.is_file():
-            return place
-    raise OcckdError(
-        f"{' and '.join(map(str, dict.fromkeys(places)))}: no such file; data.path names a .csv or "
-        f".parquet with the columns {settings.file} and {settings.label}"
-    )
+    """The list that ``settings.path`` names."""
+    if settings is None:
+        return None
+    places = (home / Path(settings.path).expanduser() for home in (root, Path.cwd()))
+    return next((place for place in places if place.is_file()), None)
 
 
 def load(path: Path, settings: FolderSettings, task: str, cache: bool) -> FaceSet:
@@ -213,8 +204,8 @@ def targets_of(
     labels = [same(row.label) for row in rows]
     known = settings.classes or KNOWN.get(task) or tuple(sorted(set(labels) - {""}))
     word_of = {same(word): word for word in known}
-    for row, label in zip(rows, labels, strict=True):
-        if label not in word_of:
+    for row in sorted(rows):
+        if same(row.label) not in word_of:
             raise OcckdError(
                 f"{path}, row {row.number}: label {row.label!r} is not among the classes "
                 f"{', '.join(known)}{did_you_mean(row.label, known)}"
@@ -245,7 +236,7 @@ def splits_of(
         splits = three_ways(names, near, settings.split_seed)
         where, remedy = f"{path}: people and copies kept together", "give a column split"
     else:
-        for row in rows:
+        for row in sorted(rows):
             if row.split not in SPLITS:
                 raise OcckdError(
                     f"{path}, row {row.number}: split {row.split!r}, expected {', '.join(SPLITS)} "
@@ -260,24 +251,24 @@ def splits_of(
 
 
 def classes(settings: FolderSettings, task: str) -> tuple[str, ...]:
-    path = list_of(settings)
+    path = DATA_SET.locate(settings)
     return targets_of(read(path, settings), settings, task, path)[1]
 
 
-def sizes(settings: FolderSettings) -> tuple[int, ...]:
+def sizes(settings: FolderSettings) -> tuple[int, int] | None:
     """As the list says, or nearly what will be drawn."""
     try:
-        rows = read(list_of(settings), settings)
+        rows = read(DATA_SET.locate(settings), settings)
     except OcckdError:
-        return ()
-    if not any(row.split for row in rows):
-        return round(0.6 * len(rows)), round(0.2 * len(rows))
-    return tuple(sum(row.split == split for row in rows) for split in SPLITS[:2])
+        return None
+    if any(row.split for row in rows):
+        return sum(r.split == "train" for r in rows), sum(r.split == "val" for r in rows)
+    return round(0.6 * len(rows)), round(0.2 * len(rows))
 
 
 DATA_SET = DataSet(
     name="folder",
-    title="your own faces",
+    title="a folder of your own",
     tasks=tuple(TASKS),
     settings=FolderSettings,
     load=load,
@@ -285,7 +276,6 @@ DATA_SET = DataSet(
     place="your own: data.path names its list",
     classes=classes,
     sizes=sizes,
-    source="your own images",
-    layout="a .csv or .parquet with the columns file and label (split and person, if you have "
-    "them) above its images",
+    layout="{path} (or in the current folder), a .csv or .parquet with the columns {file} and "
+    "{label}, above its images",
 )

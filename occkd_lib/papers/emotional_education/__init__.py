@@ -1,5 +1,5 @@
 """Emotional education: coarse and fine expressions, no occlusion. Its tables as printed; what of
-the book corresponds to them, no recipe says yet."""
+the book corresponds to them, nothing says yet."""
 
 from importlib import resources
 
@@ -11,12 +11,11 @@ PAPER = Paper(
     title="the paper on emotional education",
     folder=resources.files(__name__),
     tables={
-        f"emotional education {number}": PublishedTable(
-            "emotional_education",
-            number,
+        number: PublishedTable(
             f"Facial expression ({number} of emotional education)",
             ("expression",),
             f"emotional-education-{number.lower().replace(' ', '-')}",
+            key=f"emotional education {number}",
         )
         for number in NUMBERS
     },

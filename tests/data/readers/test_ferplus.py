@@ -290,8 +290,11 @@ def test_real_majority(decoded_once, monkeypatch):
         "test": [1083, 892, 394, 382, 269, 16, 86, 15],
     }
     assert [sum(n) for n in counts.values()] == [25045, 3191, 3137]
-    repeats = faces.duplicate_of_train
-    assert [repeats[faces.splits == s].sum() for s in ("train", "val", "test")] == [0, 245, 244]
+    for split, identical, near in (("train", 0, 0), ("val", 245, 343), ("test", 244, 354)):
+        part = faces.split(split)
+        assert part.duplicate_of_train.sum() == identical
+        assert part.near_copy_of_train.sum() == near
+        assert part.near_copy_of_train[part.duplicate_of_train].all()
     here = faces.ids == "fer0033120.png"
     assert faces.targets[here].tolist() == [0] and faces.splits[here].tolist() == ["test"]
 
@@ -305,6 +308,7 @@ def test_real_soft_rules(decoded_once, monkeypatch, rule, n):
     faces = load(None, rule)
     assert [np.sum(faces.splits == s) for s in ("train", "val", "test")] == [n, 3191, 3137]
     assert faces.duplicate_of_train.sum() == 245 + 244
+    assert faces.near_copy_of_train.sum() == 343 + 354
 
 
 @pytest.mark.skipif(

@@ -239,3 +239,19 @@ def test_real_names():
     kept = table[valid].sort_values("file")
     splits = three_ways(kept["file"].to_numpy(str), kept["dup_group"].to_numpy(), 0)
     assert [np.sum(splits == s) for s in ("train", "val", "test")] == [14223, 4741, 4741]
+
+
+@pytest.mark.skipif(
+    utkface.find(data_root()) is None, reason=f"no UTKFace in {data_root()} ($OCCKD_DATA)"
+)
+def test_real_faces():
+    """No photograph is parted, neither among identical faces nor among near copies."""
+    faces = load(None, "gender")
+    assert [len(faces.split(s)) for s in ("train", "val", "test")] == [14223, 4741, 4741]
+    assert not faces.duplicate_of_train.any() and not faces.near_copy_of_train.any()
+    for kind, groups, members in (("group", 375, 765), ("near", 912, 1909)):
+        known = faces.table[faces.table[kind] >= 0].assign(
+            split=faces.splits[faces.table[kind] >= 0]
+        )
+        by_group = known.groupby(kind)["split"].nunique()
+        assert (len(by_group), len(known), by_group.max()) == (groups, members, 1)

@@ -1,0 +1,126 @@
+"""Everything a recipe names is tried before anything starts: one clear line for what is wrong."""
+
+from __future__ import annotations
+
+import pytest
+
+from occkd_lib.errors import OcckdError
+from occkd_lib.execution.workflow import Workflow
+
+GOOD = """
+import torch
+from torch.nn import functional as F
+from occkd_lib.mining import mine_hard_triplets
+from occkd_lib.models import FaceNet, InputSpec
+
+
+class Net(FaceNet):
+    def __init__(self, outputs, input_size=32):
+        super().__init__()
+        self.input_spec = InputSpec(input_size, 1, (128.0,), (64.0,))
+        self.embedding_dim = 8
+        self.layer = torch.nn.Linear(input_size**2, 8)
+        self.add_head(outputs)
+
+    def features(self, x):
+        return self.layer(x.flatten(1))
+
+
+def loss(output, target, *, scale=1.0):
+    return scale * F.cross_entropy(output, target)
+
+
+def eyes(images):
+    hidden = images.clone()
+    hidden[..., : images.shape[-2] // 3, :] = 0
+    return hidden
+"""
+STAGES = ("  expression:\n", "  expression:\n    stages: {{teacher: {{{}}}}}\n")
+
+
+@pytest.fixture
+def plug_ins(project, own_recipe):
+    """Write a module beside a recipe that names its things; returns the workflow."""
+
+    def write(name: str, code: str, *exchanged: tuple[str, str]) -> Workflow:
+        (project / f"{name}.py").write_text(code)
+        return Workflow(own_recipe(*exchanged), experiments=("expression",))
+
+    return write
+
+
+def teacher(settings: str) -> tuple[str, str]:
+    """The teacher of the first experiment, with these settings."""
+    return STAGES[0], STAGES[1].format(settings)
+
+
+def test_what_is_as_it_must_be_passes(plug_ins):
+    plug_ins(
+        "good_things", GOOD,
+        ("name: compact, width: 12", 'name: "good_things:Net"'), (", channels: 1", ""),
+        ("visible: lower", 'visible: "good_things:eyes"'),
+        teacher('loss: {name: "good_things:loss", scale: 2.0}'),
+    ).check()  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("code", "exchanged", "message"),
+    [
+        (
+            GOOD.replace("return self.layer(", "return self.layers("),
+            [("name: compact, width: 12", 'name: "MODULE:Net"'), (", channels: 1", "")],
+            "network 'MODULE:Net' fails on .*AttributeError",
+        ),
+        (
+            GOOD.replace("self.embedding_dim = 8", "self.embedding_dim = 9"),
+            [("name: compact, width: 12", 'name: "MODULE:Net"'), (", channels: 1", "")],
+            "MODULE:Net",
+        ),
+        (
+            GOOD.replace("hidden = images.clone()", "hidden = images.copy()"),
+            [("visible: lower", 'visible: "MODULE:eyes"')],
+            "view 'MODULE:eyes' does not work .*AttributeError.*copy",
+        ),
+        (
+            GOOD.replace("return hidden", "return hidden[..., 0]"),
+            [("visible: lower", 'visible: "MODULE:eyes"')],
+            "view 'MODULE:eyes' does not work .*come out of",
+        ),
+        (GOOD, [("visible: lower", 'visible: "MODULE:ears"')], "has no 'ears'"),
+        (GOOD, [teacher('loss: "MODULE:los"')], "has no 'los'"),
+        (GOOD, [("fraction: 0.1}", 'fraction: 0.1, mining: "MODULE:mine"}')], "has no 'mine'"),
+        (
+            GOOD,
+            [("{epochs: 1, mining: random}", '{epochs: 1, mining: "nowhere.to:be"}')],
+            "nowhere.to:be.* cannot be imported",
+        ),
+        (GOOD, [teacher('view: "MODULE:nose"')], "has no 'nose'"),
+        (
+            GOOD,
+            [("  expression:\n", '  expression:\n    data: {name: "MODULE:DATA", faces: null}\n')],
+            "has no 'DATA'",
+        ),
+        (GOOD, [("student: {epochs: 8", 'student: {method: "MODULE:M", epochs: 8')], "has no 'M'"),
+        (
+            GOOD + "\nfrom occkd_lib.losses.task import TaskLoss\n\n\n"
+            "class Bad(TaskLoss):\n    def __init__(self, facts):\n        facts.nothing\n",
+            [teacher('loss: "MODULE:Bad"')],
+            "loss 'MODULE:Bad' does not work .*nothing",
+        ),
+        (GOOD, [teacher("network: {name: resnet50, init: nowhere}")], "no weights 'nowhere'"),
+        ("import nothing_at_all", [("visible: lower", 'visible: "MODULE:eyes"')], "nothing_at_all"),
+    ],
+)
+def test_what_is_wrong_is_one_line(plug_ins, request, code, exchanged, message):
+    module = f"bad_{abs(hash(request.node.name))}"  # Python imports a name once
+    exchanged = [(old, new.replace("MODULE", module)) for old, new in exchanged]
+    with pytest.raises(OcckdError, match=message.replace("MODULE", module)) as caught:
+        plug_ins(module, code, *exchanged).check()
+    assert "\n" not in str(caught.value)
+
+
+def test_the_experiment_is_named(plug_ins):
+    broken = GOOD.replace("images.clone()", "images.copy()")
+    workflow = plug_ins("broken_view", broken, ("visible: lower", 'visible: "broken_view:eyes"'))
+    with pytest.raises(OcckdError, match=r"^experiment 'expression': view 'broken_view:eyes'"):
+        workflow.check()

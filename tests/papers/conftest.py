@@ -1,0 +1,3 @@
+from ..results.conftest import full, results
+
+__all__ = ["full", "results"]

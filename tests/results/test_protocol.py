@@ -1,0 +1,48 @@
+import json
+
+import pytest
+
+from occkd_lib.evaluation import accuracy
+from occkd_lib.results import every_prediction, open_store, protocol, stage_table
+
+from .conftest import make_recipe, write_run
+
+
+def test_every_prediction_is_kept(full):
+    table = every_prediction(full.answers("expression"))
+    rows = table[(table["row"] == "standard") & (table["seed"] == 1)]
+    assert len(rows) == 40 and set(rows["train_faces"]) == {"full+lower"}
+    assert accuracy(rows["target"].to_numpy(), rows["prediction"].to_numpy()) == 30 / 40
+    assert rows["duplicate_of_train"].sum() == 4 and rows["near_copy_of_train"].sum() == 6
+    assert len(table) == 2 * 40 * (3 + 5 + 4), "seeds, faces, and three views of the teacher"
+
+
+def test_protocol(full):
+    content = json.loads(json.dumps(protocol(full)))
+    assert content["recipe"]["name"] == "tiny" and "library_hash" in content["report"]
+    facts = content["experiments"]["gender"]
+    assert facts["n"] == {"train": 100, "val": 40, "test": 40}
+    assert facts["faces_fingerprint"] == "abc" and facts["label_rule"] is None
+    assert content["experiments"]["expression"]["label_rule"] == "majority"
+    assert facts["test_faces_that_duplicate_train"] == 4
+    assert facts["test_faces_that_nearly_copy_train"] == 6
+    assert len(facts["runs"]) == 7
+    run = facts["runs"]["seed0/fusion"]
+    assert {"wall_seconds", "environment", "fingerprint", "peak_memory_mib"} <= run.keys()
+    assert "config" not in run
+
+
+def test_experiments_without_runs_are_left_out(outputs):
+    store = open_store(make_recipe("gender", "age"))
+    assert protocol(store)["experiments"] == {} and stage_table(store).empty
+    write_run(store.recipe, "age", 0, "teacher", 1)
+    assert list(protocol(store)["experiments"]) == ["age"]
+
+
+def test_one_line_a_stage(full):
+    table = stage_table(full)
+    rows = table[table["experiment"] == "expression"].set_index("stage")
+    assert rows["seeds"].eq(2).all() and len(rows) == 7
+    assert (rows.loc["triplet", "epochs"], rows.loc["triplet", "lr"]) == (2, 0.1)
+    assert (rows.loc["fusion", "epochs"], rows.loc["triplet", "selected"]) == ("", 2)
+    assert rows["minutes"].tolist() == pytest.approx([0] * 7, abs=0.1)

@@ -1,0 +1,83 @@
+"""Schedules and optimisers: what they do, epoch by epoch."""
+
+import pytest
+import torch
+from torch import nn
+
+from occkd_lib.training.fit import Progress, check_finite, make_optimizer, make_schedule
+from occkd_lib.training.settings import FitSettings
+
+
+def rates(values, **settings):
+    """The learning rate of each epoch, when validation says ``values``."""
+    chosen = FitSettings(epochs=len(values), lr=1.0, **settings)
+    optimizer = make_optimizer([nn.Parameter(torch.zeros(1))], chosen)
+    schedule = make_schedule(optimizer, chosen, steps=1)
+    seen = []
+    for value in values:
+        seen.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step(value)
+    return seen
+
+
+def test_a_patience_of_three_is_three_epochs_without_progress():
+    found = rates([0.5, 0.5, 0.5, 0.5, 0.5, 0.5], schedule="plateau", plateau_patience=3)
+    assert found == pytest.approx([1, 1, 1, 1, 0.1, 0.1])
+
+
+def test_progress_starts_the_patience_anew_and_the_floor_holds():
+    found = rates(
+        [0.5, 0.5, 0.6, 0.6, 0.6, 0.6, 0.6],
+        schedule="plateau", plateau_patience=2, final_lr=0.05,
+    )  # fmt: skip
+    assert found == pytest.approx([1, 1, 1, 1, 1, 0.1, 0.1])
+    found = rates([0.5] * 7, schedule="plateau", plateau_patience=1, final_lr=0.05)
+    assert found[-1] == pytest.approx(0.05)
+
+
+def test_one_cycle_rises_and_falls_over_all_steps():
+    chosen = FitSettings(epochs=5, lr=1.0, schedule="onecycle")
+    optimizer = make_optimizer([nn.Parameter(torch.zeros(1))], chosen)
+    schedule = make_schedule(optimizer, chosen, steps=4)
+    seen = []
+    for _ in range(20):
+        seen.append(optimizer.param_groups[0]["lr"])
+        optimizer.step()
+        schedule.step()
+    assert max(seen) == pytest.approx(1.0, rel=0.02) and seen[0] == pytest.approx(0.04)
+    assert seen[-1] < 1e-3 and seen.index(max(seen)) in (5, 6)
+    assert make_schedule(optimizer, FitSettings(epochs=1, lr=1, schedule="constant"), 4) is None
+
+
+def test_adamw_spares_vectors_from_decay():
+    layer = nn.Linear(3, 2)
+    chosen = FitSettings(epochs=1, lr=0.1, optimizer="adamw", weight_decay=0.3)
+    groups = make_optimizer(list(layer.parameters()), chosen).param_groups
+    decay = {id(p): g["weight_decay"] for g in groups for p in g["params"]}
+    assert decay == {id(layer.weight): 0.3, id(layer.bias): 0.0}
+    for name, kind in (("sgd", torch.optim.SGD), ("adam", torch.optim.Adam)):
+        plain = FitSettings(epochs=1, lr=0.1, optimizer=name, weight_decay=0.3)
+        made = make_optimizer(list(layer.parameters()), plain)
+        assert type(made) is kind and made.param_groups[0]["weight_decay"] == 0.3
+
+
+def test_the_best_weights_are_a_copy_of_their_moment():
+    layer, nothing = nn.Linear(1, 1, bias=False), nn.Identity()
+    progress = Progress(layer, nothing, torch.optim.SGD(layer.parameters(), lr=0.1), None)
+    for epoch, (value, metric) in enumerate([(1.0, 0.2), (2.0, 0.7), (3.0, 0.7), (4.0, 0.5)]):
+        nn.init.constant_(layer.weight, value)
+        progress.history.append({"epoch": epoch})
+        progress.keep_best(metric, always=False)
+    assert (progress.best_epoch, progress.best["weight"].item()) == (1, 2.0), "the first of equals"
+    progress.keep_best(0.0, always=True)
+    assert (progress.best_epoch, progress.best["weight"].item()) == (3, 4.0)
+
+
+def test_a_loss_that_is_no_number_is_named_by_its_step(tmp_path):
+    from occkd_lib.errors import OcckdError
+    from occkd_lib.runs import Run
+
+    check_finite(torch.tensor([1.0, 2.0]), 0, Run(tmp_path))
+    with pytest.raises(OcckdError, match="became inf at epoch 3, step 2"):
+        check_finite(torch.tensor([1.0, float("inf"), float("nan")]), 2, Run(tmp_path))
