@@ -19,6 +19,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
+from occkd_lib.training.networks import new_model
+from occkd_lib.training.objectives import TaskObjective
+from occkd_lib.training.stages import faces_of
 
 from occkd_lib.config import load_recipe
 from occkd_lib.evaluation import METRICS
@@ -28,10 +31,7 @@ from occkd_lib.tasks import TASKS
 from occkd_lib.training.batches import Batches
 from occkd_lib.training.device import Compute
 from occkd_lib.training.fit import fit
-from occkd_lib.training.networks import new_model
-from occkd_lib.training.objectives import TaskObjective
 from occkd_lib.training.predict import predict
-from occkd_lib.training.stages import faces_of
 from occkd_lib.training.views import Views
 
 CORE = ("forward", "backward", "step")

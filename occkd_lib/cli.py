@@ -36,6 +36,7 @@ THREADS = "(default: 1 on built-in faces, else all)"
 
 
 def tell_version(asked: bool) -> None:
+    """``--version``: say it, and end."""
     if asked:
         print(f"occkd {occkd_lib.__version__}")
         raise typer.Exit
@@ -45,7 +46,7 @@ def tell_version(asked: bool) -> None:
 def occkd(
     version: Annotated[bool, Option("--version", callback=tell_version, is_eager=True)] = False,
 ) -> None:
-    pass
+    """Recognising half-hidden faces: the command line of the experiment book."""
 
 
 @app.command()

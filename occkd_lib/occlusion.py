@@ -80,5 +80,5 @@ def visible_pixels(visible: str, height: int, width: int) -> Tensor:
 
 
 def view_title(visible: str) -> str:
-    """ "lower half": the view in words."""
+    """The view in words: ``lower half``."""
     return occluder(visible).title

@@ -61,6 +61,7 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
 
 
 def write_json(path: Path, content: Any) -> None:
+    """Write a JSON-able value, whole or not at all."""
     text = json.dumps(content, indent=1, sort_keys=True, default=str)
     write_atomically(path, lambda aside: aside.write_text(text + "\n"))
 

@@ -22,7 +22,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -42,11 +42,11 @@ from occkd_lib.project import (
     write_json,
 )
 
-
 FORMAT = 2  # of a run's files; runs of another are refused, never misread
 
 
 def run_folder(recipe: str, experiment: str, seed: int, stage: str) -> Path:
+    """Where a stage of an experiment and seed has its run."""
     return outputs_root() / recipe / experiment / f"seed{seed}" / stage
 
 
@@ -212,10 +212,8 @@ class Run:
 
     def fail(self, error: BaseException) -> None:
         """Record the failure; never raises (the disk may be the reason)."""
-        try:
+        with suppress(OcckdError):
             self._write_status(state="failed", error=f"{type(error).__name__}: {error}")
-        except OcckdError:
-            pass
 
     def finish(self, **facts: Any) -> None:
         """Mark the run as done, with what was learnt on the way (n, selected epoch ...)."""
@@ -251,7 +249,7 @@ class Run:
             return None
         try:
             with safe_open(path, framework="pt") as file:
-                tensors = {key: file.get_tensor(key) for key in file.keys()}
+                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
                 return tensors, json.loads(file.metadata()["facts"])
         except (SafetensorError, KeyError, TypeError) as error:
             raise OcckdError(f"{path} is damaged ({error}): delete it and run again") from None

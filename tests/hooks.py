@@ -1,4 +1,4 @@
-"""Hooks of pre-commit that no tool of ours has: large or forbidden files, secrets, machine paths."""
+"""Hooks of pre-commit that no tool of ours has: large files, secrets, paths of a machine."""
 
 from __future__ import annotations
 

@@ -55,6 +55,8 @@ def test_age_is_a_regression_with_epsilon_zero():
     fitted = fit_fusion([x[:150]], years[:150], [x[150:]], years[150:], task="age")
     assert fitted.validation[fitted.C] == min(fitted.validation.values()) < 0.1
     assert fitted.model.epsilon == 0.0
+    wide = fit_fusion([x[:150]], years[:150], None, None, task="age", C=(1,), epsilon=2.5)
+    assert wide.model.epsilon == 2.5
     assert fitted.scores([x]).shape == (200, 1)
     assert (fitted.scores([x])[:, 0] == fitted.predict([x])).all()
 
@@ -74,7 +76,7 @@ def test_c_is_chosen_by_what_validation_says(favourite):
     loop = {c: LinearSVC(C=c, random_state=0, **options).fit(x, y) for c in (0.01, 1.0, 1000.0)}
     y_val = loop[favourite].predict(val)  # so that this C, and no other, is perfect
     fitted = fit_fusion([x], y, [val], y_val, task="expression", C=(1000.0, 0.01, 1.0))
-    assert fitted.C == favourite
+    assert favourite == fitted.C
     assert fitted.validation == {c: accuracy(y_val, m.predict(val)) for c, m in loop.items()}
     assert np.array_equal(fitted.model.coef_, loop[favourite].coef_), "fitted on train only"
 

@@ -121,7 +121,8 @@ def test_runs_of_another_format_are_refused_and_never_a_twin(tmp_path, monkeypat
     old.finish()
     text = (old.folder / "status.json").read_text()
     (old.folder / "status.json").write_text(text.replace(f'"format": {FORMAT}', '"format": 1'))
-    for look_at in (lambda: old.done, lambda: old.fingerprint, lambda: Run.open(old.folder, config)):
+    asked = (lambda: old.done, lambda: old.fingerprint, lambda: Run.open(old.folder, config))
+    for look_at in asked:
         with pytest.raises(OcckdError, match=r"another version of the library \(format 1, now 2\)"):
             look_at()
     new = Run.open(tmp_path / "c" / "b" / "seed0" / "teacher", config)

@@ -54,6 +54,7 @@ def find_duplicates(images: Iterable[np.ndarray] | Tensor | ImageRows) -> np.nda
 
 
 def digest(image: np.ndarray | Tensor) -> bytes:
+    """A hash of the pixels."""
     return hashlib.sha256(np.ascontiguousarray(image).data).digest()
 
 
@@ -82,8 +83,7 @@ def pairs_above(cells: Tensor, floor: float) -> pd.DataFrame:
     whole numbers that stay below 2**53 and are exact: the same pairs on every machine.
     """
     centred = cells * cells.shape[1] - cells.sum(1, keepdim=True)
-    norms = centred.square().sum(1).sqrt()
-    norms[norms == 0] = torch.inf
+    norms = centred.square().sum(1).sqrt().clamp_min(1)  # 0 for one brightness, else more than 1
     unit = centred / norms[:, None]
     leading = unit @ torch.linalg.eigh(unit.T @ unit).eigenvectors[:, -LEADING:]
     lengths = (part.square().sum(1, keepdim=True) for part in (unit, leading))

@@ -92,7 +92,7 @@ class Graph:
 
     def has(self, experiment: str, chapter: Chapter) -> bool:
         """Has an experiment a stage of every method that a chapter is about?"""
-        return set(chapter.methods) >= set(self.experiments[experiment]["methods"])
+        return set(chapter.methods) <= set(self.experiments[experiment]["methods"])
 
     def before(self, job: Job) -> list[Job]:
         """The jobs that must be done before ``job``."""

@@ -211,4 +211,5 @@ class _Execution:
 
 
 def now() -> str:
+    """The time, in UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")

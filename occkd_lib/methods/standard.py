@@ -24,6 +24,8 @@ from occkd_lib.training.views import Views
 
 
 class StandardSettings(DistilledSettings):
+    """kind: soft targets at temperature tau (Eq. 1-2), or hints (Eq. 3)."""
+
     method: Literal["standard"] = "standard"
     kind: Literal["soft_targets", "hint"]
     tau: float = Field(20.0, gt=0)

@@ -10,6 +10,8 @@ from occkd_lib.occlusion import view_title
 
 
 class StudentSettings(FittedSettings):
+    """A student begins with its teacher's weights."""
+
     method: Literal["student"] = "student"
     start: str | None = "teacher"
 

@@ -9,6 +9,8 @@ from occkd_lib.methods.fitted import Fitted, FittedSettings
 
 
 class TeacherSettings(FittedSettings):
+    """A teacher begins with a new network."""
+
     method: Literal["teacher"] = "teacher"
 
 

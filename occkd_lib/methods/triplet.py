@@ -32,6 +32,8 @@ from occkd_lib.training.views import Views
 
 
 class TripletSettings(DistilledSettings):
+    """mining: a name of MINERS, or a miner of one's own."""
+
     method: Literal["triplet"] = "triplet"
     alpha: float = Field(ge=0)
     squared: bool = True

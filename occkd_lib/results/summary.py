@@ -70,6 +70,7 @@ def tested(store: Store, name: str) -> Iterator[tuple[Answers, str, np.ndarray]]
 
 
 def described(answers: Answers, metric: Metric, subset: str, faces: np.ndarray) -> dict:
+    """What every line says of where its value comes from."""
     return {
         "experiment": answers.experiment,
         "row": answers.name,

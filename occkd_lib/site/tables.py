@@ -13,6 +13,7 @@ NARROW = {"note", "to get it"}  # long texts: columns that break their lines
 
 
 def without_empty_columns(table: pd.DataFrame) -> pd.DataFrame:
+    """The columns that say anything."""
     return table.loc[:, (table != "").any()]
 
 
@@ -49,12 +50,14 @@ def latex(table: pd.DataFrame, caption: str) -> str:
 
 
 def caption_escaped(text: str) -> str:
+    """A caption that LaTeX prints as it is."""
     for character in "&%$#_":
         text = text.replace(character, f"\\{character}")
     return text
 
 
 def write_text(path: Path, text: str) -> None:
+    """Write a text, whole or not at all."""
     write_atomically(path, lambda aside: aside.write_text(text, encoding="utf-8"))
 
 

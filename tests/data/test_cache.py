@@ -176,7 +176,7 @@ def test_unusable_images_are_listed_and_only_they_are_decoded_again(tmp_path, ou
 
     stamps = [f"{i}.png" for i in range(200)]
     bad = range(70, 90, 4)
-    with pytest.raises(OcckdError) as caught:
+    with pytest.raises(OcckdError) as caught:  # noqa: PT012
         first = work(200, lambda i: decode(i, bad), stamps)
         decoded("small", source(tmp_path), lambda: first)
     listed = outputs / "cache" / "small-unusable.txt"

@@ -140,5 +140,5 @@ def test_plain_distance_of_equal_embeddings_has_a_finite_gradient():
     ],
 )
 def test_what_makes_no_sense_is_refused(call):
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError):  # noqa: PT011
         call()

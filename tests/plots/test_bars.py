@@ -52,10 +52,10 @@ def test_by_group_averages_seeds_and_counts_faces_once():
 
 
 def test_discordant_bars_show_both_sides_and_p():
-    test = mcnemar_test([1, 1, 1, 1, 1, 0], [0, 0, 0, 0, 0, 0])
+    test = mcnemar_test([1, 1, 1, 1, 1, 0], [0, 0, 0, 0, 0, 1])
     ax = discordant_bars({"seed 0": test}, names=("new", "old")).axes[0]
-    assert [bar.get_width() for bar in ax.patches] == [5, 0]
-    assert texts(ax) == ["5", "0", "p = 0.062"]
+    assert [bar.get_width() for bar in ax.patches] == [5, -1]
+    assert texts(ax) == ["5", "1", "p = 0.219"]
 
 
 def test_shares_are_per_split():

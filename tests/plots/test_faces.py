@@ -108,6 +108,7 @@ def test_explanation_grid_shows_every_view_and_where_it_ends(three, monkeypatch)
     assert [set(borders(axes[row, 0])[0]) for row in (3, 5)] == [{15.5}, {7.5}]
 
 
+@pytest.mark.filterwarnings("error")  # a contour of nothing warns
 def test_explanation_grid_without_occlusion_has_no_border(three):
     axes, rows = names_of_rows(explanation_grid(three, {"teacher": explained(three, "full")}))
     assert rows == ["full face", "teacher", "laid over it"]

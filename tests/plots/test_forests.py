@@ -1,3 +1,5 @@
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -109,6 +111,12 @@ def test_what_never_saw_the_view_does_not_flatten_the_rest():
     assert next(line.get_marker() for line in ax.lines) == "<"
 
 
+def test_a_teacher_alone_is_drawn_where_it_never_trained():
+    alone = results("lower").query("row == 'teacher' and test_faces == 'lower'")
+    ax = results_forest(alone, rows("lower"), "lower", "accuracy").axes[0]
+    assert [value for value, _ in dots(ax)] == pytest.approx([60])
+
+
 def test_rows_of_the_same_title_are_told_apart():
     found = results("lower").assign(title="student")
     ax = results_forest(found, rows("lower"), "lower", "accuracy").axes[0]
@@ -170,21 +178,23 @@ def test_an_ablation_is_drawn_against_its_first_arm_and_far_ones_at_the_edge():
     assert "against: recipe: tau 4" in figure._supxlabel.get_text()
     assert figure._suptitle.get_text() == "How soft?"
     same = table.iloc[:3].fillna(0) * 0 + [0, 0, 0, 1]
-    assert ablation_forest(same, "accuracy").axes[0].lines, "no limit where nothing differs"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # as of an axis without an extent
+        ablation_forest(same, "accuracy")
 
 
 def test_over_seeds_shows_a_ring_a_seed():
+    values = [np.array([0.4, 0.6]), np.array([-0.1, 0.3]), np.array([-0.6, -0.4])]
     table = pd.DataFrame(
         {
-            "method": ["kd", "hints"], "against": ["student", "control"], "mean": [0.5, 0.1],
-            "low": [0.1, -0.8], "high": [0.9, 1.0],
-            "values": [np.array([0.4, 0.6]), np.array([-0.1, 0.3])],
+            "method": ["a", "b", "c"], "against": ["student"] * 3, "mean": [0.5, 0.1, -0.5],
+            "low": [0.1, -0.8, -0.9], "high": [0.9, 1.0, -0.1], "values": values,
         }
     )  # fmt: skip
     ax = over_seeds_forest(table, "accuracy").axes[0]
-    assert dots(ax) == [(0.5, PALETTE[0]), (0.1, GREY)]
+    assert dots(ax) == [(0.5, PALETTE[0]), (0.1, GREY), (-0.5, PALETTE[0])]
     rings = [list(line.get_xdata()) for line in ax.lines if line.get_markersize() == 5]
-    assert rings == [[0.4, 0.6], [-0.1, 0.3]]
+    assert rings == [[0.4, 0.6], [-0.1, 0.3], [-0.6, -0.4]]
 
 
 def test_attention_is_drawn_against_the_share_of_the_pixels():

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from occkd_lib.report import summary
 
 from occkd_lib.config import Recipe
-from occkd_lib.report import summary
 from occkd_lib.runs import Run, run_folder
 
 STAGE = {"epochs": 2, "lr": 0.1}

@@ -38,12 +38,13 @@ def test_section_from_runs(outputs):
     recipe = make_recipe("expression")
     for seed, lead in ((0, 1), (1, 3)):
         for stage, wrong in {**MISTAKES, "standard": 10 - lead}.items():
-            write_run(recipe, "expression", seed, stage, wrong)
-        write_run(recipe, "expression", seed, "fusion", FUSED)
+            write_run(recipe, "expression", seed, stage, wrong, duplicates=4)
+        write_run(recipe, "expression", seed, "fusion", FUSED, duplicates=4)
     store = open_store(recipe)
     (section,) = sections(store, summary(store))
     assert section.title == "Over seeds expression" and section.metric.name == "accuracy"
     table = section.text.set_index(["method", "against"])
+    assert table.index.is_unique, "the official test faces alone"
     row = table.loc["standard T-S", "control: as long, no teacher"]
     assert row["seed by seed"] == "+2.50, +7.50" and row["better in"] == "2 of 2"
     assert row["difference, points"].startswith("+5.00 [-26.77")  # 12.706 x 2.5

@@ -16,7 +16,8 @@ def test_everything_is_escaped():
     table = pd.DataFrame({"<a>": ["<x>", "R&D"], "empty": ["", ""]})
     part = Part("1 < 2", ["What <b> does."], [Picture("figures/a.png", "<i>")], "t", table,
                 odd=["5 > 4"])  # fmt: skip
-    html = page(make_recipe(), [part])
+    recipe = make_recipe().model_copy(update={"description": "made <up>"})
+    html = page(recipe, [part])
     assert "<h2>1 &lt; 2</h2>\n<p>What &lt;b&gt; does.</p>" in html
     assert "<p>made &lt;up&gt;</p>" in html
     assert "<th>&lt;a&gt;</th></tr>" in html, "columns without content are left out"

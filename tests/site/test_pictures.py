@@ -3,7 +3,7 @@ import pytest
 from occkd_lib.results import Store, summary
 from occkd_lib.site.pictures import pictures
 
-from .conftest import STAGES, make_recipe, write_run
+from .conftest import make_recipe, write_run
 
 
 def drawn(recipe, task):
@@ -26,10 +26,10 @@ def test_classes_are_shown_by_recall_confusion_and_disagreement(recipe):
     assert found["agreement"][0] == f"{fused}: what is taken for what, all seeds together."
     labels = [label.get_text() for label in found["mcnemar"][1].axes[0].get_yticklabels()]
     assert labels == [f"{name}, seed 0" for name in ("standard T-S", "triplet T-S", fused)]
-    # the fused one is wrong 2 times of 40, the student 12: ten faces only the first gets right
-    assert found["mcnemar"][1].axes[0].patches[2].get_width() == 10
+    # the fused one is wrong 2 times of 40, the student 14: twelve faces only the first gets right
+    assert found["mcnemar"][1].axes[0].patches[2].get_width() == 12
     assert legend(found["curves"][1]) == [
-        "teacher", "student", "other_half", "standard", "triplet", "control"
+        "teacher", "student", "other_half", "control", "standard", "triplet"
     ]  # fmt: skip
 
 
@@ -43,7 +43,7 @@ def test_years_are_shown_by_error_and_agreement(outputs):
     said, figure = found["by-group"]
     assert said.startswith("Error by age, mean over 2 seeds;")
     heights = {round(bar.get_height(), 3) for bar in figure.axes[0].patches}
-    assert heights == {12.5, 10.5, 2.5}, "student, control and fused, seeds averaged"
+    assert heights == {14.5, 10.5, 2.5}, "student, control and fused, seeds averaged"
     assert legend(figure)[2].endswith("SVR")
 
 
@@ -54,8 +54,8 @@ def test_only_seeds_that_have_all_that_is_shown_are_averaged(recipe):
 
 
 def test_an_experiment_without_occlusion_has_its_pictures(outputs):
-    stages = {name: STAGES[name] for name in ("teacher", "standard")}
-    stages["standard"] = {**stages["standard"], "start": None}
+    fit = {"epochs": 2, "lr": 0.1}
+    stages = {"teacher": fit, "standard": {**fit, "kind": "hint", "lam": 0.7, "start": None}}
     recipe = make_recipe(visible="full", stages=stages)
     for stage in stages:
         write_run(recipe, "gender", stage)

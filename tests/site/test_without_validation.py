@@ -29,9 +29,7 @@ def test_from_the_lists_to_the_results(tmp_path, outputs, monkeypatch):
         "control": {"of": ["standard", "triplet"]},
         "fusion": {"C": [1]},
     }
-    recipe = make_recipe(
-        "expression", {"name": "affectnet"}, visible="lower", batch_size=16, stages=stages
-    )
+    recipe = make_recipe("expression", data={"name": "affectnet"}, batch_size=16, stages=stages)
     said: list[str] = []
     run_stage(recipe, "expression", 0, "fusion", say=said.append)
     assert len(said) == 5

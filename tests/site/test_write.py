@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 
 import pandas as pd
 import pytest
@@ -46,6 +47,8 @@ def test_everything_is_written_and_linked(recipe, outputs):
     assert len(values) == len(collect(open_store(recipe)))
     pick = (values["row"] == "standard") & (values["subset"] == "official")
     assert values.loc[pick, "value"].item() == pytest.approx(value)
+    lines = pd.read_csv(folder / "summary.csv").query("row == 'standard'")
+    assert float(lines["vs_student_by_seed"].iloc[0]) == pytest.approx(5 / 40), "no list"
     table = pd.read_csv(folder / "table2.csv", dtype=str).query("method == 'standard T-S'")
     assert table["ours"].iloc[0] == "77.50"
 
@@ -69,16 +72,35 @@ def test_other_destinations(outputs, tmp_path, monkeypatch):
     assert write_results(recipe, reference=True) == tmp_path / "outputs" / "reference" / "tiny"
 
 
-def test_what_finished_since_is_written_too(recipe, tmp_path, monkeypatch):
+def test_what_changed_since_is_read_again(recipe, outputs, tmp_path, monkeypatch):
     monkeypatch.setattr(write, "TABLES", {})
     monkeypatch.setattr(write, "pictures", lambda *_: iter(()))
     monkeypatch.setattr(write, "section_parts", lambda *_, **__: iter(()))
-    lines = []
-    for seed in (1, 2):
-        write_run(recipe, "gender", "teacher", seed=seed)
-        folder = write_results(recipe, tmp_path / str(seed), maps=False)
-        lines.append(len(pd.read_csv(folder / "values.csv").query("row == 'teacher'")))
-    assert lines == [2 * 3 * 2, 3 * 3 * 2], "seeds, views, with and without copies"
+
+    def seeds(number):
+        folder = write_results(recipe, tmp_path / str(number), maps=False)
+        return set(pd.read_csv(folder / "values.csv").query("row == 'teacher'")["seed"])
+
+    write_run(recipe, "gender", "teacher", seed=1)
+    assert seeds(1) == {0, 1}
+    write_run(recipe, "gender", "teacher", seed=2)
+    shutil.rmtree(outputs / "tiny" / "gender" / "seed0" / "teacher")
+    assert seeds(2) == {1, 2}
+
+
+def test_each_experiment_has_its_own_pictures(outputs, tmp_path, monkeypatch):
+    monkeypatch.setattr(write, "TABLES", {})
+    one = make_recipe().experiments["gender"]
+    other, age = one.varied({"network": {"width": 5}}), make_recipe("age").experiments["age"]
+    three = {"gender": one, "other": other, "age": age}
+    recipe = make_recipe().model_copy(update={"experiments": three})
+    for name in three:
+        write_run(recipe, name, "teacher")
+    folder = write_results(recipe, tmp_path / "here", maps=False)
+    drawn = {path.stem for path in (folder / "figures").iterdir()}
+    assert {"gender-accuracy", "other-accuracy", "age-mean_absolute_error"} <= drawn
+    kept = {name: pd.read_parquet(folder / f"predictions-{name}.parquet") for name in three}
+    assert [kept[name]["target"].max() for name in three] == [1, 1, 80]
 
 
 def test_nothing_to_write(outputs):
@@ -118,6 +140,11 @@ def test_each_section_is_drawn_in_its_own_way(recipe, tmp_path, monkeypatch):
     table = pd.DataFrame(columns, index=["teacher"])
     looked = Section("Grad-CAM gender", "There.", table, table.astype(str))
     monkeypatch.setattr(attention, "sections", lambda _: [looked])
+    drawn = []
+    real = write.plots.forests.forest
+    monkeypatch.setattr(
+        write.plots.forests, "forest", lambda *a, **how: drawn.append(how) or real(*a, **how)
+    )
     write_run(recipe, "gender", "student", seed=1)
     write_run(recipe, "gender", "control", seed=1)
     store = open_store(recipe, refresh=True)
@@ -126,6 +153,10 @@ def test_each_section_is_drawn_in_its_own_way(recipe, tmp_path, monkeypatch):
     assert titles[0] == "Over seeds gender"
     assert titles[-2:] == ["Where the two papers disagree", "Grad-CAM gender"]
     assert [len(part.figures) for part in parts] == [1] * (len(parts) - 2) + [0, 1]
+    first, *questions, last = drawn
+    assert "at" not in first
+    assert all(how["title"].endswith("?") for how in questions)
+    assert last["at"] == 25
 
 
 def test_the_papers_disagree_on_one_value():

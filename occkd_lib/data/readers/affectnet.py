@@ -119,6 +119,7 @@ def load(path: Path, settings: AffectNetSettings, task: str, cache: bool) -> Fac
 
 
 def vocabulary(settings: AffectNetSettings, task: str = "expression") -> str:
+    """With contempt or without it."""
     return f"affectnet{settings.classes}"
 
 

@@ -218,6 +218,7 @@ def targets_of(
 
 
 def number_of(row: Row, path: Path) -> float:
+    """The label of a row as a number."""
     try:
         value = float(row.label)
     except ValueError:
@@ -251,6 +252,7 @@ def splits_of(
 
 
 def classes(settings: FolderSettings, task: str) -> tuple[str, ...]:
+    """The classes that the list has, () for a number."""
     path = DATA_SET.locate(settings)
     return targets_of(read(path, settings), settings, task, path)[1]
 

@@ -147,6 +147,30 @@ def test_soft_rules_label_train_only(tmp_path):
     assert faces.targets[1] == 0
 
 
+def test_training_is_told_what_the_labels_need(tmp_path):
+    root = write_folders(tmp_path / "ferplus").parent
+    told = {rule: load(root, rule) for rule in ferplus.LABEL_RULES}
+    assert {rule for rule, faces in told.items() if faces.loss == "multi_target"} == {
+        "multi_target"
+    }
+    assert {rule for rule, faces in told.items() if faces.loss} == {"multi_target"}
+    assert {rule for rule, faces in told.items() if faces.sample_labels} == {"probability"}
+    assert {faces.label_rule for faces in told.values()} == set(ferplus.LABEL_RULES)
+    assert {faces.rule for faces in told.values()} == set(ferplus.LABEL_RULES)
+    assert {faces.published for faces in told.values()} == {(), (25_045, 3_191, 3_137)}
+    assert all(faces.vocabulary == "ferplus8" for faces in told.values())
+
+
+def test_near_copies_of_train_are_told(tmp_path):
+    """Darker than a train face that majority drops: a near copy, and no identical one."""
+    home = write_folders(tmp_path / "ferplus")
+    Image.fromarray(pixels(1) // 2).save(home / TEST / "fer0000021.png")
+    faces = load(tmp_path).split("test")
+    assert faces.duplicate_of_train.tolist() == [True, False]
+    assert faces.near_copy_of_train.tolist() == [True, True]
+    assert load(tmp_path).split("val").near_copy_of_train.tolist() == [True]
+
+
 @pytest.mark.parametrize("inside", ["", "FERPlus/data/"])
 def test_zip_and_folder_give_the_same_faces(tmp_path, inside):
     home = write_folders(tmp_path / "a")

@@ -131,7 +131,7 @@ def test_tasks(tmp_path, task, labels, options, classes, targets):
 
 
 def test_names_of_columns(tmp_path):
-    rows = [(f"{i}.png", "x", i % 2, "train val test".split()[i % 3], f"p{i}") for i in range(6)]
+    rows = [(f"{i}.png", "x", i % 2, ["train", "val", "test"][i % 3], f"p{i}") for i in range(6)]
     write(tmp_path / "faces", rows, ("image", "note", "smile", "part", "who"))
     faces = load(tmp_path, "category", file="image", label="smile", split="part", person="who")
     assert faces.classes == ("0", "1") and faces.table["person"].tolist() == [r[4] for r in rows]

@@ -121,6 +121,25 @@ def test_identical_faces_are_never_parted(tmp_path):
         assert in_train == (["test_0003.jpg"] if same[1] == "train" else [])
 
 
+def test_near_copies_are_never_parted(tmp_path):
+    home = write(tmp_path / "rafdb")
+    images = home / "Image" / "aligned"
+    for quality, name in ((60, "train_00014"), (70, "train_00021"), (80, "test_0003")):
+        with Image.open(images / "train_00007_aligned.jpg") as image:
+            image.save(images / f"{name}_aligned.jpg", quality=quality)
+    found = set()
+    for seed in range(12):
+        faces = load(tmp_path, split_seed=seed)
+        assert (faces.table["group"] == -1).all()
+        same = faces.splits[faces.table["near"] == 0]
+        found.add(same[1])
+        assert same[0] == "test" and len(set(same[1:])) == 1 and len(same) == 4
+        marked = faces.ids[faces.near_copy_of_train].tolist()
+        assert marked == (["test_0003.jpg"] if same[1] == "train" else [])
+        assert not faces.duplicate_of_train.any()
+    assert found == {"train", "val"}
+
+
 def test_the_first_of_two_rows_counts(tmp_path):
     home = write(tmp_path / "rafdb")
     with open(home / "EmoLabel" / "list_patition_label.txt", "a") as file:

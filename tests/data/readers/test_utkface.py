@@ -141,6 +141,24 @@ def test_identical_faces_are_never_parted(tmp_path):
         assert not parted.duplicate_of_train.any()
 
 
+def test_near_copies_are_never_parted(tmp_path):
+    """The same photograph, encoded again, is not the same pixels; it must not be in two splits."""
+    folder = write_folder(tmp_path / "UTKFace", NAMES)
+    for name in NAMES[3:4]:
+        with Image.open(folder / NAMES[2]) as image:
+            image.save(folder / name, format="JPEG", quality=60 + NAMES.index(name))
+    faces = load(tmp_path)
+    assert (faces.table["group"] == -1).all()
+    assert faces.table["near"].tolist() == [-1, -1, 0, 0, -1, -1, -1, -1, -1]
+    found = set()
+    for seed in range(12):
+        parted = load(tmp_path, split_seed=seed)
+        found |= set(parted.splits[2:4])
+        assert len(set(parted.splits[2:4])) == 1
+        assert not parted.near_copy_of_train.any()
+    assert len(found) > 1
+
+
 @pytest.mark.parametrize(
     ("change", "wanted"),
     [
