@@ -3,10 +3,12 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from sklearn.svm import LinearSVC
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.svm import LinearSVC, LinearSVR
 from sklearn.utils.parallel import Parallel
 
 from occkd_lib import fusion
+from occkd_lib.errors import OcckdError
 from occkd_lib.evaluation import accuracy
 from occkd_lib.fusion import fit_fusion
 
@@ -37,7 +39,7 @@ def test_separable_classes_are_all_found():
     assert (scores.argmax(1) == y_test).all()
     assert fitted.validation == dict.fromkeys(GRID, 1.0)
     assert fitted.C == 0.1, "equal on validation: the smallest"
-    assert fitted.converged[0.1]
+    assert fitted.converged[0.1] and fitted.edge, "and a smaller one might do as well"
 
 
 def test_gender_has_one_decision_value_per_face():
@@ -53,6 +55,7 @@ def test_age_is_a_regression_with_epsilon_zero():
     x = rng.normal(size=(200, 4))
     years = 40 + x @ [8.0, -3.0, 1.0, 0.0]
     fitted = fit_fusion([x[:150]], years[:150], [x[150:]], years[150:], task="age")
+    assert tuple(fitted.converged) == fusion.WIDE_GRID and all(fitted.converged.values())
     assert fitted.validation[fitted.C] == min(fitted.validation.values()) < 0.1
     assert fitted.model.epsilon == 0.0
     wide = fit_fusion([x[:150]], years[:150], None, None, task="age", C=(1,), epsilon=2.5)
@@ -92,14 +95,71 @@ def test_standardisation_is_learnt_on_train():
     assert (fitted.predict([val]) == by_hand.predict((val - x.mean(0)) / x.std(0))).all()
 
 
-def test_a_fit_that_ran_out_of_steps_is_recorded(monkeypatch):
-    monkeypatch.setattr(fusion, "MAX_ITERATIONS", 20)
-    rng = np.random.default_rng(0)
-    x, years = 30 * rng.normal(size=(120, 40)), rng.uniform(1, 90, 120)
+def hard_regression(n, seed, noise):
+    """Years from 30 features, most of which hardly vary without the others: large C's are best."""
+    rng = np.random.default_rng(seed)
+    hidden = rng.normal(size=(n, 30)) * np.geomspace(1, 0.003, 30)
+    x = hidden @ np.linalg.qr(np.random.default_rng(7).normal(size=(30, 30)))[0]
+    years = 35 + hidden @ (5 / np.geomspace(1, 0.003, 30) ** 0.5)
+    return x, years + noise * rng.laplace(size=n)
+
+
+def test_an_svr_converges_where_liblinear_does_not():
+    x, years = hard_regression(400, 0, 2.0)
+    val, years_val = hard_regression(400, 1, 2.0)
+    fitted = fit_fusion([x], years, [val], years_val, task="age")
+    before = LinearSVR(C=fitted.C, tol=1e-3, max_iter=1000, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        before.fit(x, years)
+    assert before.n_iter_ == 1000, "as it was: not converged"
+    assert fitted.C == 1000 and all(fitted.converged.values()) and not fitted.edge
+    error = np.abs(before.predict(val) - years_val).mean()
+    assert fitted.validation[fitted.C] < 0.9 * error
+
+
+def stopping(monkeypatch, least, most):
+    """SVRs that converge for C's between ``least`` and ``most`` only."""
+    right = fusion.NewtonSVR.fit
+
+    def fit(self, x, y):
+        right(self, x, y)
+        self.n_iter_ = 1 if least <= self.C <= most else self.max_iter
+        return self
+
+    monkeypatch.setattr(fusion.NewtonSVR, "fit", fit)
+
+
+def test_only_fits_that_converged_are_chosen(monkeypatch):
+    x, years = hard_regression(200, 0, 0.0)  # without noise: the larger C, the better
+    grid = (0.1, 1.0, 10.0, 100.0)
+    best = fit_fusion([x], years, [x], years, task="age", C=grid)
+    assert best.C == 100.0 and best.edge
+    stopping(monkeypatch, 0, 10)
+    fitted = fit_fusion([x], years, [x], years, task="age", C=grid)
+    assert fitted.C == 10.0 and fitted.edge, "beyond it nothing converged"
+    assert fitted.converged == {0.1: True, 1.0: True, 10.0: True, 100.0: False}
+    assert fitted.validation[100.0] < fitted.validation[10.0]
+    assert not fit_fusion([x], years, None, None, task="age", C=(1,)).edge, "no grid, no edge"
+
+
+def test_nothing_unconverged_is_reported(monkeypatch):
+    stopping(monkeypatch, 7, 8)
+    x, years = hard_regression(50, 0, 0.0)
+    message = "no SVR on 30 features of 50 faces converged, for C = 0.1, 1000: give smaller values"
+    with pytest.raises(OcckdError, match=message):
+        fit_fusion([x], years, [x], years, task="age", C=(1000, 0.1))
+    with pytest.raises(OcckdError, match="no SVR"):
+        fit_fusion([x], years, None, None, task="age", C=(1,))
+
+
+def test_class_machines_say_whether_they_converged(monkeypatch):
+    monkeypatch.setattr(fusion, "MAX_ITERATIONS", 2)
+    x, y = overlapping(80, 0)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        fitted = fit_fusion([x], years, [x], years, task="age", C=(1e-9, 1000))
-    assert fitted.converged == {1e-9: True, 1000.0: False}
+        fitted = fit_fusion([x], y, [x], y, task="expression", C=(1e-9, 1000))
+    assert fitted.converged == {1e-9: True, 1000.0: False} and fitted.C == 1e-9
 
 
 def test_classes_without_training_faces_get_no_score():
@@ -131,7 +191,7 @@ def test_fitting_in_parallel_changes_nothing(monkeypatch):
 
 @pytest.mark.parametrize(
     ("task", "faces", "where"),
-    [("expression", 30, "threads"), ("expression", 19, "processes"), ("age", 30, "processes")],
+    [("expression", 30, "threads"), ("expression", 19, "processes"), ("age", 19, "threads")],
 )
 def test_solvers_that_share_a_random_generator_are_kept_apart(monkeypatch, task, faces, where):
     seen = {}

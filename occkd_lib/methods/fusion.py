@@ -24,7 +24,7 @@ class FusionSettings(StageSettings):
 
     method: Literal["fusion"] = "fusion"
     of: tuple[str, ...] = Field(("standard", "triplet", "control"), min_length=1)
-    C: tuple[float, ...] = (0.1, 1, 10, 100, 1000)
+    C: tuple[float, ...] | None = Field(None, description="None: fit_fusion's own grid")
     epsilon: float = Field(0.0, ge=0)
     standardize: bool = False
 
@@ -41,7 +41,7 @@ class Fusion(Method):
         return settings.of
 
     def check(self, settings: FusionSettings, task: Task, *, has_validation: bool) -> None:
-        if not has_validation and len(settings.C) > 1:
+        if not has_validation and (settings.C is None or len(settings.C) > 1):
             raise ValueError("the data set has no validation split: C must be one value")
 
     def combinations(self, stage: Stage) -> dict[str, tuple[str, ...]]:
@@ -85,6 +85,7 @@ class Fusion(Method):
                 "C": fusion.C,
                 "validation": fusion.validation,
                 "converged": fusion.converged,
+                "edge": fusion.edge,
             }
             for split in [name for name in splits if name != "train"]:
                 decided, scores = fusion.predict(parts[split]), fusion.scores(parts[split])

@@ -41,11 +41,8 @@ def build_model(
     given = {"input_size": input_size, "channels": channels, "width": width, "dropout": dropout}
     options = {option: value for option, value in given.items() if value is not None}
     kind = network_kind(name, options)
-    net = (
-        own_network(name, kind, outputs, options)
-        if is_import_path(name)
-        else kind(outputs, **options)
-    )
+    own = is_import_path(name)
+    net = own_network(name, kind, outputs, options) if own else kind(outputs, **options)
     initialise(net, init)
     return net
 

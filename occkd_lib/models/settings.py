@@ -78,13 +78,10 @@ def embedding_dim(settings: NetworkSettings, outputs: int) -> int:
             f"network {net.name!r} fails on {tuple(pixels.shape)} images of its own input_spec "
             f"({type(error).__name__}: {one_line(error, 120)})"
         ) from error
-    shapes, promised = (
-        (embedding.shape, output.shape),
-        ((BATCH, net.embedding_dim), (BATCH, outputs)),
-    )
-    if shapes != promised:
+    given = tuple(embedding.shape), tuple(output.shape)
+    promised = (BATCH, net.embedding_dim), (BATCH, outputs)
+    if given != promised:
         raise OcckdError(
-            f"network {net.name!r} gives {tuple(map(tuple, shapes))}, where embedding_dim and "
-            f"outputs promise {promised}"
+            f"network {net.name!r} gives {given}, where embedding_dim and outputs promise {promised}"
         )
     return net.embedding_dim

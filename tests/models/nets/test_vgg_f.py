@@ -72,15 +72,20 @@ def test_embedding_is_fc7_after_relu_before_dropout():
     net = VggF(3, input_size=63, dropout=0.9).eval()
     x = 50 * torch.randn(2, 3, 63, 63)
     seen = {}
-    net.fc7.register_forward_hook(lambda m, x, y: seen.update(fc7=y))
+    net.fc6.register_forward_hook(lambda m, x, y: seen.update(fc6=y))
+    net.fc7.register_forward_hook(lambda m, x, y: seen.update(into=x[0], fc7=y))
     net.head.register_forward_hook(lambda m, x, y: seen.update(head=x[0]))
     with torch.no_grad():
         embedding, output = net(x)
         assert embedding.shape == (2, 4096) and output.shape == (2, 3)
         assert torch.equal(embedding, seen["fc7"].relu())
         assert torch.equal(seen["head"], embedding)
+        assert torch.equal(seen["into"], seen["fc6"].relu())
         net.train()
         embedding = net(x).embedding
+    lost = seen["into"] == 0
+    assert (lost & (seen["fc6"] > 0)).any(), "dropout after fc6 acts on the embedding, too"
+    torch.testing.assert_close(seen["into"][~lost], 10 * seen["fc6"].relu()[~lost])
     assert torch.equal(embedding, seen["fc7"].relu())
     dropped = seen["head"] == 0
     assert (dropped & (embedding > 0)).any()
