@@ -21,6 +21,7 @@ EVERYTHING = [*PROJECT["dependencies"], *EXTRAS["lab"], *EXTRAS["test"]]
 # distributions whose modules have another name
 PROVIDES = {
     "grad-cam": "pytorch_grad_cam",
+    "nvidia-ml-py": "pynvml",
     "pillow": "PIL",
     "pyyaml": "yaml",
     "scikit-learn": "sklearn",
@@ -77,9 +78,9 @@ def test_every_import_is_declared():
 
 def test_data_files_come_with_the_package():
     package = resources.files("occkd_lib")
-    assert (package / "recipes" / "demo.yaml").is_file()
-    published = {p.name for p in (package / "report" / "published").iterdir()}
-    assert "journal_table1.csv" in published
+    assert (package / "config" / "recipes" / "demo.yaml").is_file()
+    assert (package / "papers" / "journal" / "table1.csv").is_file()
+    assert (package / "site" / "page.html.j2").is_file()
     globs = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["tool"]["setuptools"]
     listed = {
         path
@@ -105,7 +106,7 @@ def test_make_explains_its_targets():
     command = ["make", "--no-print-directory", "help"]  # make test runs this, too
     shown = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True)
     targets = [line.split()[1] for line in shown.stdout.splitlines()]
-    assert targets == ["help", "book", "test", "lint", "lab", "clean"]
+    assert targets == ["help", "book", "test", "lint", "mutants", "lab", "clean"]
     phony = ["make", "-n", *targets]
     assert subprocess.run(phony, cwd=REPOSITORY, capture_output=True).returncode == 0
 

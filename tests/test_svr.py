@@ -25,7 +25,7 @@ def regression(n, d, seed=0):
 @pytest.mark.parametrize(
     ("C", "epsilon", "slope"), [(1, 0, 2), (100, 0, 10), (100, 1, 9), (1, 9, 1)]
 )
-def test_two_faces_by_hand(C, epsilon, slope):  # noqa: N803
+def test_two_faces_by_hand(C, epsilon, slope):
     """x = -1, 1 and y = 20, 40: |w|^2 / 2 + 2 C max(0, |10 - w| - epsilon)."""
     x, y = np.array([[-1.0], [1.0]]), np.array([20.0, 40.0])
     model = NewtonSVR(C=C, epsilon=epsilon, tol=1e-6).fit(x, y)
@@ -36,7 +36,7 @@ def test_two_faces_by_hand(C, epsilon, slope):  # noqa: N803
 @pytest.mark.parametrize(("n", "d"), [(200, 6), (30, 50)])
 @pytest.mark.parametrize("epsilon", [0.0, 2.0])
 @pytest.mark.parametrize("C", [0.001, 0.1, 1.0])
-def test_same_optimum_as_liblinear(C, epsilon, n, d):  # noqa: N803
+def test_same_optimum_as_liblinear(C, epsilon, n, d):
     x, y = regression(n, d)
     middle = np.median(y)
     exact = LinearSVR(C=C, epsilon=epsilon, tol=1e-9, max_iter=1_000_000, random_state=0)

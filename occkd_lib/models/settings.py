@@ -82,6 +82,6 @@ def embedding_dim(settings: NetworkSettings, outputs: int) -> int:
     promised = (BATCH, net.embedding_dim), (BATCH, outputs)
     if given != promised:
         raise OcckdError(
-            f"network {net.name!r} gives {given}, where embedding_dim and outputs promise {promised}"
+            f"network {net.name!r} gives {given}; embedding_dim and outputs promise {promised}"
         )
     return net.embedding_dim

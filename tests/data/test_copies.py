@@ -91,6 +91,13 @@ def test_no_pairs_and_no_images():
     assert list(none.columns) == ["group", "near"] and len(none) == 0
 
 
+def test_identical_images_of_one_brightness_are_near_copies_too():
+    images = np.zeros((4, 1, 30, 30), np.uint8)
+    images[2] = 7
+    table = groups_of_copies([images])
+    assert table["group"].tolist() == [0, 0, -1, 0] == table["near"].tolist()
+
+
 def test_the_threshold_is_exact():
     """The pair that is exactly at the threshold is not above it."""
     cells = torch.tensor([[1.0, 0, 0, 0], [1, 0, 0, 1], [0, 5, 5, 0]], dtype=torch.float64)

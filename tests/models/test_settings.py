@@ -101,7 +101,7 @@ class Broken(Liar):
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        (Liar, r"'liar' gives \(\(2, 2\), \(2, 4\)\), where .* promise \(\(2, 3\), \(2, 4\)\)"),
+        (Liar, r"'liar' gives \(\(2, 2\), \(2, 4\)\); .* promise \(\(2, 3\), \(2, 4\)\)"),
         (Broken, r"'liar' fails on \(2, 1, 16, 16\) images of its own input_spec \(RuntimeError"),
     ],
 )
