@@ -124,6 +124,7 @@ class Fitted(Method):
         return model
 
     def rows(self, stage: Stage, stages: Mapping[str, Stage]) -> list[Row]:
+        compared = self.distils or stage.settings.controls
         return [
             Row(
                 name=stage.name,
@@ -134,7 +135,7 @@ class Fitted(Method):
                 parts=(stage.name,),
                 trained_on=self.trained_on(stage),
                 view=view,
-                student=student_of(stage),
+                student=student_of(stage) if compared else None,
                 control=control_of(stage.name, stages),
                 published=self.published,
                 color=self.color,

@@ -80,6 +80,7 @@ class Fusion(Method):
                 epsilon=settings.epsilon,
                 standardize=settings.standardize,
                 seed=job.seed,
+                outputs=job.outputs,
             )
             facts[key] = {
                 "C": fusion.C,

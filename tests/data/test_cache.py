@@ -236,6 +236,12 @@ def test_the_key_knows_which_file_lies_where(tmp_path):
         os.utime(file, ns=(1, 1))
     assert source_key(moved) != before
     assert source_key([]) != before
+    (tmp_path / "moved" / "c").rename(tmp_path / "moved" / "d")  # its faces have other names now
+    moved[1] = tmp_path / "moved" / "d" / "b" / "1.png"
+    now = source_key(moved)
+    (tmp_path / "moved" / "d").rename(tmp_path / "moved" / "e")
+    assert source_key([moved[0], tmp_path / "moved" / "e" / "b" / "1.png"]) != now
+    moved[1] = tmp_path / "moved" / "e" / "b" / "1.png"
     moved[0].unlink()
     with pytest.raises(OcckdError, match="cannot be read"):
         source_key(moved)

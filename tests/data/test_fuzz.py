@@ -247,7 +247,7 @@ def test_damage(layout, tmp_path, monkeypatch):
                 ending(root, rng.random() < 0.3, options, f"{number}: {harm.__name__} {path}")
             )
         shutil.rmtree(root, ignore_errors=True)  # a harm may have been faster
-    assert set(endings) == {"loaded", "told"} or TIMES < 20
+    assert "told" in endings
 
 
 def ending(root: Path, cache: bool, options: dict, what: str) -> str:

@@ -112,6 +112,15 @@ def test_a_rare_class_may_be_missing_from_an_unstratified_draw():
     assert (sample == 1).mean() == pytest.approx(absent, abs=0.015)
 
 
+def test_metrics_by_class_are_drawn_class_by_class_unless_told_otherwise():
+    target, a, b = faces()
+    plain = paired_bootstrap(target, a, b, "weighted_accuracy")
+    assert plain == paired_bootstrap(target, a, b, "weighted_accuracy", stratified=True)
+    assert plain != paired_bootstrap(target, a, b, "weighted_accuracy", stratified=False)
+    plain = paired_bootstrap(target, a, b, "accuracy")
+    assert plain == paired_bootstrap(target, a, b, "accuracy", stratified=False)
+
+
 def test_bootstrap_by_hand():
     # one of two faces is better with a: the mean of two draws from {1, 0} is 0, 1/2, 1
     result = paired_bootstrap([0, 0], [0, 1], [1, 1], METRICS["accuracy"], draws=20_000)

@@ -48,6 +48,7 @@ def test_table_4_holds_the_svms(full, results):
     gender = pick(table, subset="official", experiment="gender")
     row = pick(gender, method="triplet T-S, SVM").iloc[0]
     assert (row["published VGG-f"], row["published VGG-face"]) == ("89.70", "90.27")
+    assert row["p vs student"] and row["p vs student (McNemar, by seed)"] == "", "one seed"
     assert "published ResNet-50" not in table
     assert set(gender["method"]) == {
         "control: as long, no teacher", "standard T-S", "triplet T-S", "control, SVM",

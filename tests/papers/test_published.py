@@ -6,11 +6,15 @@ and IV-E (ICPR). What the text gets wrong is in NOTES, and tested as such.
 
 import math
 import re
+import sys
+from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from occkd_lib.data import DATA_SETS, DataSettings
 from occkd_lib.evaluation import mcnemar_test
 from occkd_lib.methods import METHODS
 from occkd_lib.papers import (
@@ -314,6 +318,14 @@ def test_metrics_that_are_printed_are_ours():
 def test_comparability(data, network, said):
     recipe = make_recipe("gender", data=data, network={"name": network})
     assert re.search(said, comparability(recipe.experiments["gender"]))
+
+
+def test_drawings_of_one_s_own_are_not_the_book_s(monkeypatch):
+    own = replace(DATA_SETS["synthetic"], name="mine", title="my drawings", settings=DataSettings)
+    monkeypatch.setitem(sys.modules, "my_faces", SimpleNamespace(DATA_SET=own))
+    recipe = make_recipe("gender", data={"name": "my_faces:DATA_SET"})
+    said = comparability(recipe.experiments["gender"])
+    assert said == "The faces of my drawings, which no paper here has: no row can be compared."
 
 
 def test_faces_of_two_papers():

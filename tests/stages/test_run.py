@@ -190,9 +190,12 @@ def test_without_step_2_distillation_begins_with_the_teacher(outputs, tiny):
     run = run_stage(tiny, "expression", 0, "standard@start=teacher,lr=1e-12", say=silent)
     assert run.status["config"]["parents"].keys() == {"teacher"}
     assert not (run.folder.parent / "student").exists()
-    teacher = Run(run.folder.parent / "teacher").predictions.query("view == 'lower'")
-    # nothing was learnt at that rate, but batch norm has followed the hidden half a little
-    assert np.corrcoef(run.predictions.score_0, teacher.score_0)[0, 1] > 0.5
+    ours, theirs = (
+        Run(f).load_tensors("model")[0] for f in (run.folder, run.folder.parent / "teacher")
+    )
+    weights = [name for name in ours if "running" not in name and "tracked" not in name]
+    for name in weights:  # nothing was learnt at that rate
+        torch.testing.assert_close(ours[name], theirs[name])
 
 
 def test_an_arm_that_says_what_the_recipe_says_is_the_recipe_s_own(outputs, tiny):
