@@ -109,7 +109,7 @@ def fit_fusion(
         raise ValueError(f"unknown task {task!r}; one of {', '.join(TASKS)}")
     spec = TASKS[task]
     if C is None:
-        C = WIDE_GRID if spec.continuous else GRID
+        C = WIDE_GRID if spec.continuous else GRID  # noqa: N806
     if not C or min(C) <= 0:
         raise ValueError(f"C must hold at least one positive value, not {tuple(C)}")
     if val_parts is None and len(C) > 1:
