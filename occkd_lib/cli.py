@@ -114,7 +114,6 @@ def nb(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, interrupt_once)
     values = parse_parameters(notebook, parameter or [])
-    check_seed(values.get("seed"))
     bar = sys.stderr.isatty()
     try:
         if job:
@@ -175,7 +174,6 @@ def stage(
     from occkd_lib.config import load_recipe
     from occkd_lib.stages import run_stage
 
-    check_seed(seed)
     use_data(data)
     print(shown(run_stage(load_recipe(recipe), experiment, seed, stage).folder))
 
@@ -228,12 +226,6 @@ def use_data(folder: Path | None) -> None:
         from occkd_lib.data import data_root
 
         os.environ["OCCKD_DATA"] = str(data_root(chosen).resolve())
-
-
-def check_seed(seed: object) -> None:
-    """OcckdError for a seed that there cannot be."""
-    if isinstance(seed, int) and seed < 0:
-        raise OcckdError(f"seed {seed}: a seed is 0 or more")
 
 
 def parse_seeds(text: str | None) -> tuple[int, ...]:

@@ -129,11 +129,6 @@ def test_mistakes_are_one_line(command, message, monkeypatch, capsys, outputs):
     assert not outputs.exists()
 
 
-def test_a_negative_seed_of_a_notebook(book):
-    refused = CliRunner().invoke(app, ["nb", str(book("1")), "-p", "seed=-1"])
-    assert str(refused.exception) == "seed -1: a seed is 0 or more"
-
-
 def test_one_arm_of_a_stage(tmp_path, outputs):
     """As the README has it: a stage, or an arm of one, with what it needs and nothing else."""
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump(tiny_recipe().model_dump(mode="json")))

@@ -21,7 +21,7 @@ from occkd_lib.evaluation import (
     paired_bootstrap,
 )
 from occkd_lib.evaluation.significance import per_face
-from occkd_lib.results.text import p_text, with_interval
+from occkd_lib.results.text import p_text, printed, with_interval
 from occkd_lib.tasks import Metric
 from occkd_lib.tasks.metrics import metric_of
 
@@ -31,19 +31,18 @@ DRAWS = 4000
 
 def right(table: pd.DataFrame, name: str, gap: float | None = None) -> np.ndarray:
     """N bool: the right class; or, with ``gap``, a number less than so much off."""
-    if gap is None:
-        return (table[name] == table["target"]).to_numpy()
-    return ((table[name] - table["target"]).abs() < gap).to_numpy()
+    off = (table[name] - table["target"]).abs()
+    return (off == 0 if gap is None else off < gap).to_numpy()
 
 
 def scores(table: pd.DataFrame, metric: Metric | str) -> pd.DataFrame:
     """One row a column of ``table``: the metric (per cent or years), 95 % interval, faces."""
-    metric, rows = metric_of(metric), {}
-    for name in table.columns.drop("target"):
-        found = interval(table["target"].to_numpy(), table[name].to_numpy(), metric)
-        value, low, high = (metric.factor * v for v in (found.value, found.low, found.high))
-        rows[name] = {metric.heading: value, "low": low, "high": high, "n": len(table)}
-    return pd.DataFrame.from_dict(rows, orient="index").round(2)
+    metric, values = metric_of(metric), {name: said.to_numpy() for name, said in table.items()}
+    target = values.pop("target")
+    rows = {name: printed(interval(target, said, metric), metric) for name, said in values.items()}
+    columns = [metric.heading, "low", "high"]
+    found = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+    return found.assign(n=len(table)).round(2)
 
 
 def differences(
@@ -64,13 +63,9 @@ def differences(
     for method, against in pairs:
         ours, theirs = ([table[name].to_numpy() for table in seeds] for name in (method, against))
         found = paired_bootstrap(target, ours, theirs, metric)
-        row = {
-            "method": method,
-            "against": against,
-            "difference": metric.factor * found.difference,
-            "low": metric.factor * found.low,
-            "high": metric.factor * found.high,
-        }
+        difference, low, high = printed(found, metric)
+        row = {"method": method, "against": against, "difference": difference}
+        row |= {"low": low, "high": high}
         p = found.p
         if counts_right(metric):
             tests = [mcnemar_test(right(t, method), right(t, against)) for t in seeds]
@@ -110,8 +105,7 @@ def won_back(
     names = [teacher, student, *methods]
     per_method = [per_face(target, [t[n].to_numpy() for t in seeds], metric) for n in names]
     values = metric.sign * metric.factor * np.stack(per_method, axis=1)
-    rng = np.random.default_rng(seed)
-    n = len(values)
+    rng, n = np.random.default_rng(seed), len(values)
     odds = np.full(n, 1 / n)
     drawn = [rng.multinomial(n, odds, size=100) @ values / n for _ in range(DRAWS // 100)]
     means = np.vstack([values.mean(0), *drawn])  # row 0: all faces, once
@@ -127,11 +121,9 @@ def won_back(
 def spoken(found: Interval | Bootstrap, metric: Metric | str) -> str:
     """A value or a difference in words: '80.17 [78.74, 81.52] %', '+0.31 [-0.9, 1.5] points'."""
     metric = metric_of(metric)
-    low, high = metric.factor * found.low, metric.factor * found.high
     if isinstance(found, Bootstrap):
-        difference = with_interval(metric.factor * found.difference, low, high, sign="+")
-        return f"{difference} {metric.unit}"
-    return f"{with_interval(metric.factor * found.value, low, high)}{metric.mark}"
+        return f"{with_interval(*printed(found, metric), sign='+')} {metric.unit}"
+    return f"{with_interval(*printed(found, metric))}{metric.mark}"
 
 
 def is_better(table: pd.DataFrame, metric: Metric | str) -> pd.Series:

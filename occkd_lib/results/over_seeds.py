@@ -14,8 +14,8 @@ import pandas as pd
 
 from occkd_lib.evaluation import over_seeds
 from occkd_lib.results.store import Store
-from occkd_lib.results.summary import OFFICIAL
-from occkd_lib.results.text import Section, with_interval
+from occkd_lib.results.summary import OFFICIAL, REFERENCES
+from occkd_lib.results.text import Section, intervals
 from occkd_lib.tasks import METRICS, task_of
 
 SENTENCE = (
@@ -46,38 +46,30 @@ def by_seed(results: pd.DataFrame) -> pd.DataFrame:
     lines = []
     for line in results.to_dict("records"):
         metric = METRICS[line["metric"]]
-        for reference in ("student", "control"):
+        for reference in REFERENCES:
             values = metric.factor * np.asarray(line[f"vs_{reference}_by_seed"])
             if len(values) < 2:
                 continue
             found = over_seeds(values.tolist())
-            name = line[reference]
-            lines.append(
-                {
-                    "method": line["title"],
-                    "against": titles.get((line["experiment"], name), name),
-                    "unit": metric.unit,
-                    "values": values,
-                    "mean": found.value,
-                    "low": found.low,
-                    "high": found.high,
-                    "ahead": int((metric.sign * values > 0).sum()),
-                }
-            )
-    return pd.DataFrame(lines)
+            against = titles.get((line["experiment"], line[reference]), line[reference])
+            ahead = int((metric.sign * values > 0).sum())
+            mean = (found.value, found.low, found.high)
+            lines.append((line["title"], against, metric.unit, values, *mean, ahead))
+    columns = ["method", "against", "unit", "values", "mean", "low", "high", "ahead"]
+    return pd.DataFrame(lines, columns=columns)
 
 
 def as_text(table: pd.DataFrame) -> pd.DataFrame:
     """``by_seed``, ready to print."""
+    seeds = table["values"]
     return pd.DataFrame(
         {
             "method": table["method"],
             "against": table["against"],
-            f"difference, {table['unit'].iloc[0]}": [
-                with_interval(line.mean, line.low, line.high, sign="+")
-                for line in table[["mean", "low", "high"]].itertuples(name="Mean")
-            ],
-            "better in": [f"{line.ahead} of {len(line.values)}" for line in table.itertuples()],
-            "seed by seed": [", ".join(f"{v:+.2f}" for v in values) for values in table["values"]],
+            f"difference, {table['unit'].iloc[0]}": intervals(
+                table[["mean", "low", "high"]], sign="+"
+            ),
+            "better in": table["ahead"].astype(str) + " of " + seeds.map(len).astype(str),
+            "seed by seed": [", ".join(f"{v:+.2f}" for v in values) for values in seeds],
         }
     )

@@ -20,15 +20,14 @@ def protocol(store: Store) -> dict[str, Any]:
         if not runs:
             continue
         first = next(iter(runs.values()))
-        test = next(iter(store.answers(name)), None)
-        copies = {kind: int(getattr(test, kind).sum()) if test else 0 for kind in COPIES}
+        test = store.answers(name)[:1]  # none, while nothing but fusions of machines is done
         experiments[name] = {
             "data": experiment.data.model_dump(mode="json"),
             "label_rule": getattr(experiment.data, "labels", None),
             "faces_fingerprint": first["config"].get("faces"),
             "n": first.get("n"),
-            "test_faces_that_duplicate_train": copies["duplicate"],
-            "test_faces_that_nearly_copy_train": copies["near_copy"],
+            "test_faces_that_duplicate_train": sum(int(a.duplicate.sum()) for a in test),
+            "test_faces_that_nearly_copy_train": sum(int(a.near_copy.sum()) for a in test),
             "runs": {
                 f"seed{seed}/{stage}": {k: v for k, v in status.items() if k != "config"}
                 for (seed, stage), status in runs.items()
@@ -39,9 +38,6 @@ def protocol(store: Store) -> dict[str, Any]:
         "report": environment(),
         "experiments": experiments,
     }
-
-
-COPIES = ("duplicate", "near_copy")
 
 
 def stage_table(store: Store) -> pd.DataFrame:
@@ -80,9 +76,7 @@ def every_prediction(answers: Sequence[Answers]) -> pd.DataFrame:
         pd.DataFrame(
             {
                 "seed": seed,
-                "row": found.name,
-                "train_faces": "+".join(found.row.trained_on),
-                "test_faces": found.view,
+                **found.place,
                 "id": found.ids,
                 "target": found.target,
                 "prediction": prediction,

@@ -52,8 +52,6 @@ class Answers:
 
     experiment: str
     row: Row
-    data: str
-    split: str
     ids: np.ndarray
     target: np.ndarray
     duplicate: np.ndarray
@@ -67,6 +65,12 @@ class Answers:
     @property
     def view(self) -> str:
         return self.row.view
+
+    @property
+    def place(self) -> dict[str, str]:
+        """What every line of a table says of where it comes from."""
+        trained_on = "+".join(self.row.trained_on)
+        return {"row": self.name, "train_faces": trained_on, "test_faces": self.view}
 
     @property
     def copies(self) -> np.ndarray:
@@ -168,7 +172,7 @@ class Store:
                 first = next(iter(found.values()))
                 faces = {name: first[column].to_numpy() for name, column in COLUMNS.items()}
                 said = {seed: rows["prediction"].to_numpy() for seed, rows in found.items()}
-                result.append(Answers(experiment, row, data, split, predictions=said, **faces))
+                result.append(Answers(experiment, row, predictions=said, **faces))
         return result
 
     def columns(
@@ -187,30 +191,21 @@ class Store:
         not tested on that view.
         """
         data = data or data_name(self.recipe.experiment(experiment).data)
-        parts = {
-            label: self._part(experiment, seed, source, data, split)
-            for label, source in sources.items()
-        }
-        first = next(iter(parts.values()))
-        said = {label: part["prediction"].to_numpy() for label, part in parts.items()}
-        ids = pd.Index(first["id"], name="id")
-        return pd.DataFrame({"target": first["target"].to_numpy(), **said}, index=ids)
-
-    def _part(
-        self, experiment: str, seed: int, source: Source, data: str, split: str
-    ) -> pd.DataFrame:
-        """FACE and prediction of one source; empty where the data set has no such split."""
-        stage, key, view = source
-        run = self.run(experiment, seed, stage)
-        if run is None:
-            where = f"{self.recipe.name}/{experiment}, seed {seed}"
-            raise OcckdError(f"{where}: {stage} is not finished: run it first")
-        parts = self.predictions(experiment, run)
-        if (data, split, view, key) in parts:
-            return parts[data, split, view, key]
-        if any(part[:2] == (data, split) for part in parts):
-            raise OcckdError(f"{run.folder} has no answers of {key or stage!r} to view {view!r}")
-        return pd.DataFrame(columns=[*FACE, "prediction"])
+        parts: list[pd.DataFrame] = []
+        for stage, key, view in sources.values():
+            run = self.run(experiment, seed, stage)
+            if run is None:
+                where = f"{self.recipe.name}/{experiment}, seed {seed}"
+                raise OcckdError(f"{where}: {stage} is not finished: run it first")
+            known = self.predictions(experiment, run)
+            part = known.get((data, split, view, key))
+            if part is None and any(place[:2] == (data, split) for place in known):
+                raise OcckdError(f"{run.folder} has no answers of {key or stage!r} to view {view!r}")
+            # a data set without such a split has a table without rows
+            parts.append(pd.DataFrame(columns=[*FACE, "prediction"]) if part is None else part)
+        said = [part["prediction"] for part in parts]
+        table = pd.concat([parts[0]["target"], *said], axis=1, keys=["target", *sources])
+        return table.set_index(pd.Index(parts[0]["id"], name="id"))
 
     def table(
         self, experiment: str, seed: int, *, split: str = "test", view: str | None = None
@@ -250,17 +245,15 @@ def data_name(settings: DataSettings) -> str:
 
 def check_settings(run: Run, experiment: Experiment, stage: str) -> None:
     """Raise OcckdError when the run's protocol differs from what the recipe says now."""
-    config = (run.status or {})["config"]
-    changes: list[str] = []
-    for name in experiment.tuned_arms(stage) or (stage,):
-        now = decides(experiment, stage_of(experiment, name))
-        changes = differences({key: config.get(key) for key in now}, now)
-        if not changes:
-            return
-    raise OcckdError(
-        f"{run.folder} was made by another version of the recipe ({'; '.join(changes[:3])}): "
-        "restore the recipe, or delete that folder and run it again"
-    )
+    config, names = (run.status or {})["config"], experiment.tuned_arms(stage) or (stage,)
+    wanted = [decides(experiment, stage_of(experiment, name)) for name in names]
+    changes = [differences({key: config.get(key) for key in now}, now) for now in wanted]
+    if all(changes):
+        raise OcckdError(
+            f"{run.folder} was made by another version of the recipe "
+            f"({'; '.join(changes[-1][:3])}): restore the recipe, or delete that folder and run it "
+            "again"
+        )
 
 
 _stores: dict[str, Store] = {}

@@ -17,6 +17,7 @@ from occkd_lib.stages import graph
 from occkd_lib.tasks import Metric, task_of
 
 OFFICIAL, WITHOUT_COPIES = "official", "without copies of train"
+REFERENCES = ("student", "control")
 FAMILY = ["dataset", "task", "subset"]
 HOLM = (
     "Holm's adjustment is over one family a reference (the student, the control): all rows of one "
@@ -39,17 +40,11 @@ def collect(store: Store) -> pd.DataFrame:
         for answers, subset, faces in tested(store, name):
             val = validation.get((answers.name, answers.view))  # AffectNet has none
             for metric in task_of(experiment.task).metrics:
+                line = described(answers, metric, subset, faces)
                 for seed, prediction in answers.predictions.items():
-                    lines.append(
-                        {
-                            **described(answers, metric, subset, faces),
-                            "seed": seed,
-                            "value": metric(answers.target[faces], prediction[faces]),
-                            "validation": (
-                                metric(val.target, val.predictions[seed]) if val else np.nan
-                            ),
-                        }
-                    )
+                    value = metric(answers.target[faces], prediction[faces])
+                    held_out = metric(val.target, val.predictions[seed]) if val else np.nan
+                    lines.append({**line, "seed": seed, "value": value, "validation": held_out})
     columns = [
         "experiment", "seed", "row", "train_faces", "test_faces", "metric", "subset", "n",
         "value", "validation",
@@ -73,9 +68,7 @@ def described(answers: Answers, metric: Metric, subset: str, faces: np.ndarray) 
     """What every line says of where its value comes from."""
     return {
         "experiment": answers.experiment,
-        "row": answers.name,
-        "train_faces": "+".join(answers.row.trained_on),
-        "test_faces": answers.view,
+        **answers.place,
         "metric": metric.name,
         "subset": subset,
         "n": int(faces.sum()),
@@ -106,10 +99,6 @@ def summary(store: Store, tasks: Collection[str] | None = None) -> pd.DataFrame:
         others = {(a.name, a.view, subset): a for a, subset, _ in found}
         for answers, subset, faces in found:
             row = answers.row
-            student, control = (
-                others.get((reference or "", row.view, subset))
-                for reference in (row.student, row.control)
-            )
             for metric in task_of(experiment.task).metrics:
                 target = answers.target[faces]
                 predictions = [said[faces] for said in answers.predictions.values()]
@@ -125,13 +114,13 @@ def summary(store: Store, tasks: Collection[str] | None = None) -> pd.DataFrame:
                         "low": within.low,
                         "high": within.high,
                         "values": values,
-                        **comparison("student", answers, student, metric, faces),
-                        **comparison("control", answers, control, metric, faces),
                     }
                 )
+                for reference in REFERENCES:
+                    theirs = others.get((getattr(row, reference) or "", row.view, subset))
+                    lines[-1] |= comparison(reference, answers, theirs, metric, faces)
     table = pd.DataFrame(lines)
-    for reference in ("student", "control") if lines else ():
-        p = f"p_vs_{reference}"
+    for p in [f"p_vs_{reference}" for reference in REFERENCES] if lines else ():
         table[f"{p}_holm"] = table.groupby(FAMILY)[p].transform(holm)
     return table
 
@@ -153,21 +142,20 @@ def comparison(
     name: str, ours: Answers, reference: Answers | None, metric: Metric, faces: np.ndarray
 ) -> dict:
     """The vs_<name> columns of ``summary``: NaN without a reference or a common seed."""
-    keys = (f"vs_{name}", f"vs_{name}_low", f"vs_{name}_high", f"p_vs_{name}")
-    common = sorted(ours.predictions.keys() & reference.predictions.keys()) if reference else []
-    if reference is None or not common:
-        empty: dict[str, list[float]] = {f"{key}_by_seed": [] for key in (keys[0], keys[3])}
-        return {**dict.fromkeys(keys, math.nan), **empty}
-    target = ours.target[faces]
-    a = [ours.predictions[seed][faces] for seed in common]
-    b = [reference.predictions[seed][faces] for seed in common]
-    test = paired_bootstrap(target, a, b, metric)
-    pairs = list(zip(a, b, strict=True))
-    exact = []
-    if counts_right(metric):
-        exact = [mcnemar_test(x == target, y == target).p for x, y in pairs]
-    p = exact[0] if len(exact) == 1 else test.p
-    values = (test.difference, test.low, test.high, p)
-    by_seed = [metric(target, x) - metric(target, y) for x, y in pairs]
-    lists = {f"vs_{name}_by_seed": by_seed, f"p_vs_{name}_by_seed": exact}
-    return {**dict(zip(keys, values, strict=True)), **lists}
+    seeds = sorted(ours.predictions.keys() & reference.predictions.keys()) if reference else []
+    a, b = ([of.predictions[seed][faces] for seed in seeds] for of in (ours, reference or ours))
+    target, pairs = ours.target[faces], list(zip(a, b, strict=True))
+    exact = [mcnemar_test(x == target, y == target).p for x, y in pairs if counts_right(metric)]
+    difference = low = high = p = math.nan
+    if pairs:
+        test = paired_bootstrap(target, a, b, metric)
+        difference, low, high = test.difference, test.low, test.high
+        p = exact[0] if len(exact) == 1 else test.p
+    return {
+        f"vs_{name}": difference,
+        f"vs_{name}_low": low,
+        f"vs_{name}_high": high,
+        f"p_vs_{name}": p,
+        f"vs_{name}_by_seed": [metric(target, x) - metric(target, y) for x, y in pairs],
+        f"p_vs_{name}_by_seed": exact,
+    }

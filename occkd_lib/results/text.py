@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
+from occkd_lib.evaluation import Bootstrap, Interval
 from occkd_lib.methods import Row
 from occkd_lib.tasks import Metric, Task
 
@@ -37,6 +39,18 @@ def with_interval(
     """'80.17 ± 0.35 [78.74, 81.52]'; without ± for one seed."""
     spread = "" if math.isnan(sd) else f" ± {sd:.2f}"
     return f"{value:{sign}.2f}{spread} [{low:{sign}.2f}, {high:{sign}.2f}]"
+
+
+def intervals(values: pd.DataFrame, *, sign: str = "") -> list[str]:
+    """``with_interval`` of each row (value, low, high); "" where there is none."""
+    rows = values.to_numpy(float)
+    return ["" if np.isnan(row).any() else with_interval(*row, sign=sign) for row in rows]
+
+
+def printed(found: Interval | Bootstrap, metric: Metric) -> tuple[float, float, float]:
+    """Value (or difference), low and high in the unit of the tables."""
+    value = found.difference if isinstance(found, Bootstrap) else found.value
+    return metric.factor * value, metric.factor * found.low, metric.factor * found.high
 
 
 def p_text(p: float) -> str:

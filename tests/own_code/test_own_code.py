@@ -14,7 +14,10 @@ import pytest
 
 from occkd_lib.config import load_recipe
 from occkd_lib.errors import OcckdError
+from occkd_lib.execution.estimate import estimate
+from occkd_lib.execution.workflow import Workflow
 from occkd_lib.runs import Run
+from occkd_lib.site import write_results
 from occkd_lib.stages import rows_of, run_stage
 
 HERE = Path(__file__).parent
@@ -52,6 +55,23 @@ def test_everything_of_one_s_own_runs(outputs, recipe_file):
     titles = [row.title for row in rows_of(recipe.experiment("mine")).values()]
     assert "my method" in titles and "my method, {machine}" in titles
     assert "student, my_view" in titles
+
+    folder = write_results(recipe)
+    page = (folder / "index.html").read_text()
+    assert "my method" in page
+    summary = pd.read_csv(folder / "summary.csv")
+    assert {"my method", "my method, SVM"} <= set(summary["title"])
+    assert summary.loc[summary["row"] == "mine", "vs_control"].notna().all()
+    drawn = {path.name for path in (folder / "figures").iterdir()}
+    assert {"mine-accuracy.png", "mine-curves.png", "mine-embeddings.png"} <= drawn
+
+
+def test_everything_of_one_s_own_is_planned(outputs, recipe_file):
+    workflow = Workflow(str(recipe_file))
+    chapters = {job.chapter for job in workflow.plan()}
+    assert {"01_data", "02_teachers", "03_students", "10_results"} <= chapters
+    costs = estimate(workflow.content)
+    assert costs.loc["mine", "runs"] == 6
 
 
 KILL = """
