@@ -45,14 +45,20 @@ class Decoding(NamedTuple):
     """Work to do. table: N rows. shape: C, H, W. decode: row -> its image, C x H x W uint8.
 
     ``decode`` runs in threads and raises OcckdError for an image that cannot be used. stamps: N
-    texts that say what each image is made from, so that after a change of some files only those
-    are decoded; None: any change of the source starts anew.
+    texts that say what each image is made from (see ``stamp``), so that after a change of some
+    files only those are decoded; None: any change of the source starts anew.
     """
 
     table: pd.DataFrame
     shape: tuple[int, ...]
     decode: Callable[[int], np.ndarray]
     stamps: Sequence[str] | None = None
+
+
+def stamp(made_from: object, file: Path) -> str:
+    """A text that changes with ``made_from`` and with the file."""
+    known = file.stat()
+    return f"{made_from}|{known.st_size}|{known.st_mtime_ns}"
 
 
 def decoded(

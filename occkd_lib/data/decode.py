@@ -88,22 +88,22 @@ def decode_image(
     return channels_first(image)
 
 
-def halves_resized(image: Image.Image, size: int) -> Image.Image:
-    """The image (RGB or L) as size x size pixels, its upper and lower half each by itself.
+def halves_resized(image: Image.Image, size: int) -> np.ndarray:
+    """The image (RGB or L) as C x size x size uint8, its upper and lower half each by itself.
 
     Occlusion is on native pixels: interpolation across the cut would let hidden rows be seen.
     Here native rows r < H/2 make stored rows r < size/2 and the others the others, so hiding a
     half of what is stored is hiding it of the native face. H >= 2.
     """
     if image.size == (size, size):
-        return image
+        return channels_first(image)
     width, height = image.size
     cut, middle = (height + 1) // 2, (size + 1) // 2
     whole = Image.new(image.mode, (size, size))
     for top, bottom, start, end in ((0, cut, 0, middle), (cut, height, middle, size)):
         half = image.crop((0, top, width, bottom))  # resize(box=...) would look beyond the box
         whole.paste(half.resize((size, end - start), Image.Resampling.BILINEAR), (0, start))
-    return whole
+    return channels_first(whole)
 
 
 def channels_first(image: Image.Image) -> np.ndarray:

@@ -28,7 +28,8 @@ def check(recipe: Recipe, experiments: Sequence[str], seeds: Sequence[int] = ())
     experiments, seeds: those that are to run (no seeds: the recipe's). Missing data are named all
     at once, with the experiments that can run without them.
     """
-    lacking: dict[str, OcckdError] = {}
+    missing: dict[str, None] = {}  # what to do about each of them, once
+    ready = dict.fromkeys(f"--only {name}" for name in experiments)
     for name in experiments:
         chosen = recipe.experiment(name)
         try:
@@ -39,11 +40,11 @@ def check(recipe: Recipe, experiments: Sequence[str], seeds: Sequence[int] = ())
             try:
                 locate(data)
             except OcckdError as error:
-                lacking[name] = error
-    if lacking:
-        ready = [f"--only {name}" for name in experiments if name not in lacking]
+                missing[str(error)] = None
+                ready.pop(f"--only {name}", None)
+    if missing:
         rest = f". Without it: {' '.join(ready)}" if ready else ""
-        raise OcckdError(f"{'. '.join(dict.fromkeys(map(str, lacking.values())))}{rest}")
+        raise OcckdError(f"{'. '.join(missing)}{rest}")
 
 
 def check_experiment(recipe: Recipe, name: str, seeds: Sequence[int]) -> None:

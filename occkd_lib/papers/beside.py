@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 
 import numpy as np
@@ -13,17 +13,18 @@ from occkd_lib.methods import Row
 from occkd_lib.papers.base import PRINTED_METRICS, Paper
 from occkd_lib.papers.published import PAPERS, is_drawn, published, published_table
 from occkd_lib.results.store import Store, data_name
-from occkd_lib.results.summary import OFFICIAL, summary
+from occkd_lib.results.summary import OFFICIAL, REFERENCES, summary
 from occkd_lib.results.text import p_text, title_of, with_interval
 from occkd_lib.stages import graph, rows_of
 from occkd_lib.tasks import METRICS, task_of
 
-COMPARED = tuple(
-    column
-    for name in ("student", "control")
-    for p in [f"p vs {name}"]
-    for column in (f"difference to {name}", p, f"{p} (Holm)", f"{p} (McNemar, by seed)")
-)
+COMPARED = [
+    f"{start} {reference}{end}"
+    for reference in REFERENCES
+    for start, end in (
+        ("difference to", ""), ("p vs", ""), ("p vs", " (Holm)"), ("p vs", " (McNemar, by seed)"),
+    )
+]  # fmt: skip
 COMPLETE = [
     "data set", "method", "network", "train faces", "test faces", "metric", "ours",
     "95 % interval", "published", "ours - published", "n", "seeds", *COMPARED, "subset",
@@ -36,7 +37,6 @@ SHORT = [
 REST = ["ours - published", *COMPARED, "subset", "label rule"]
 ROW = ["name", "train faces", "test faces", "data set", "metric", "subset"]  # of a published table
 PLACE = [*ROW, "network"]  # of a cell; name: as the paper calls the row, or we where it does not
-builtin = cache(load_recipe)
 
 
 def side_by_side(
@@ -82,7 +82,10 @@ def side_by_side(
         cited = theirs["name"][theirs["name"].str.startswith(paper.cited)]
         order = {
             "subset": [OFFICIAL],
-            "method": [*(cited_work(paper, name) for name in cited), *titles],
+            "method": [
+                *(cited_work(paper, name) for name in cited),
+                *(place.title for place in own),
+            ],
             "test faces": ["full"],
             "network": list(theirs["network"]),
             "data set": list(theirs["data set"]),
@@ -94,11 +97,12 @@ def side_by_side(
 
 def in_order(table: pd.DataFrame, order: Mapping[str, Sequence[str]]) -> pd.DataFrame:
     """Sorted by each column in turn: values as listed there, others as they come."""
-    keys = []
-    for column, values in order.items():
-        rank = {v: i for i, v in enumerate(dict.fromkeys([*values, *table[column]]))}
-        keys.append(table[column].map(rank))
-    return table.iloc[np.lexsort(keys[::-1])].reset_index(drop=True)
+
+    def rank(column: pd.Series) -> pd.Series:
+        values = dict.fromkeys([*order[str(column.name)], *column])
+        return column.map({value: place for place, value in enumerate(values)})
+
+    return table.sort_values(list(order), key=rank, ignore_index=True)
 
 
 def their_lines(paper: Paper, cells: pd.DataFrame) -> pd.DataFrame:
@@ -176,37 +180,46 @@ def our_lines(
 def compared(line: dict, factor: float) -> dict[str, str]:
     """The columns COMPARED: difference, p, Holm's p, each seed's McNemar p; or empty."""
     texts: list[str] = []
-    for reference in ("vs_student", "vs_control"):
-        if np.isnan(line[reference]):
-            texts += [""] * 4
-            continue
-        found = (factor * line[f"{reference}{end}"] for end in ("", "_low", "_high"))
-        exact = line[f"p_{reference}_by_seed"]
-        texts += [
-            with_interval(*found, sign="+"),
-            p_text(line[f"p_{reference}"]),
-            p_text(line[f"p_{reference}_holm"]),
-            ", ".join(map(p_text, exact)) if len(exact) > 1 else "",  # one: it is p itself
-        ]
+    for reference in REFERENCES:
+        vs, exact = f"vs_{reference}", line[f"p_vs_{reference}_by_seed"]
+        found = [factor * line[vs + end] for end in ("", "_low", "_high")]
+        words = [with_interval(*found, sign="+"), p_text(line[f"p_{vs}"])]
+        words += [p_text(line[f"p_{vs}_holm"])]
+        words += [", ".join(map(p_text, exact)) if len(exact) > 1 else ""]  # one: it is p itself
+        texts += [""] * 4 if np.isnan(line[vs]) else words
     return dict(zip(COMPARED, texts, strict=True))
 
 
-def filled(found: pd.DataFrame, paper: Paper, recipe: Recipe) -> pd.DataFrame:
-    """The complete form, with words where there is only a published value, and how to get ours:
-    by ``recipe`` if it can, else by the recipe that repeats the paper, or any other."""
+def places(paper: Paper, recipes: Iterable[Recipe]) -> tuple[dict[tuple, Row], dict[tuple, str]]:
+    """What the recipes have of a paper, the first recipe first: (name there, train faces, test
+    faces) -> row; these, data set and network there -> the command to run it."""
     rows: dict[tuple, Row] = {}
     commands: dict[tuple, str] = {}
-    others = sorted(builtin_recipes(), key=lambda name: name != paper.recipe)
-    for book in (recipe, *map(builtin, others)):
-        for name, experiment in book.experiments.items():
+    for recipe in recipes:
+        for name, experiment in recipe.experiments.items():
             networks = {stage.name: stage.network.name for stage in graph(experiment).values()}
             dataset = paper.datasets.get((data_name(experiment.data), experiment.task))
             for row in rows_of(experiment).values():
                 where = (row.published.get(paper.name), "+".join(row.trained_on), row.view)
                 network = paper.networks.get(networks[row.parts[0]])
                 rows.setdefault(where, row)
-                command = f"occkd run {book.name} --only {name}"
+                command = f"occkd run {recipe.name} --only {name}"
                 commands.setdefault((*where, dataset, network), command)
+    return rows, commands
+
+
+@cache
+def builtin_places(paper: str) -> tuple[dict[tuple, Row], dict[tuple, str]]:
+    """``places`` of the built-in recipes, first of the one that repeats the paper."""
+    names = sorted(builtin_recipes(), key=lambda name: name != PAPERS[paper].recipe)
+    return places(PAPERS[paper], map(load_recipe, names))
+
+
+def filled(found: pd.DataFrame, paper: Paper, recipe: Recipe) -> pd.DataFrame:
+    """The complete form, with words where there is only a published value, and how to get ours:
+    by ``recipe`` if it can, else by the recipe that repeats the paper, or any other."""
+    known = zip(builtin_places(paper.name), places(paper, [recipe]), strict=True)
+    rows, commands = (others | own for others, own in known)
     tasks = {name: task_of(task) for (_, task), name in paper.datasets.items()}
     found = found.assign(**{"to get it": ""})
     for i in found.index[found["ours"].isna()]:

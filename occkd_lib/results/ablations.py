@@ -19,11 +19,13 @@ from occkd_lib.methods import Row
 from occkd_lib.occlusion import view_title
 from occkd_lib.results.differences import LEVEL, differences, is_better
 from occkd_lib.results.store import Source, Store
-from occkd_lib.results.text import Section, p_text, with_interval
+from occkd_lib.results.text import Section, intervals, p_text, printed, with_interval
 from occkd_lib.stages import graph, rows_of, stage_of
 from occkd_lib.tasks import Metric, task_of
 from occkd_lib.tasks.metrics import metric_of
 from occkd_lib.training.predictions import NETWORK
+
+DIFFERENCE = ["difference", "difference low", "difference high"]
 
 
 class Question(NamedTuple):
@@ -155,45 +157,29 @@ def ablation_table(
     for label in question.sources:
         within = interval(target, [table[label].to_numpy() for table in test], metric)
         held_out = [metric(t["target"], t[label]) if len(t) else np.nan for t in val]
-        rows[label] = {
-            "seeds": len(seeds),
-            "n": len(target),
-            "validation": metric.factor * np.mean(held_out),
-            metric.heading: metric.factor * within.value,
-            "low": metric.factor * within.low,
-            "high": metric.factor * within.high,
-        }
+        rows[label] = (metric.factor * np.mean(held_out), *printed(within, metric))
+    columns = ["validation", metric.heading, "low", "high"]
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=columns).round(2)
+    table.insert(0, "seeds", len(seeds))
+    table.insert(1, "n", len(target))
     paired = differences(test, [(label, first) for label in others], metric).set_index("method")
     paired = paired.rename(columns={"low": "difference low", "high": "difference high"})
-    table = pd.DataFrame.from_dict(rows, orient="index").join(
-        paired[["difference", "difference low", "difference high", "p", "p (Holm)"]]
-    )
-    return table.round(dict.fromkeys(["validation", metric.heading, "low", "high"], 2))
+    return table.join(paired[[*DIFFERENCE, "p", "p (Holm)"]])
 
 
 def as_text(table: pd.DataFrame, metric: Metric) -> pd.DataFrame:
     """An ablation table, ready for a page or a paper."""
-    first = table.index[0]
-    rows = []
-    for label, row in zip(table.index, table.to_dict("records"), strict=True):
-        compared = label != first
-        found = with_interval(
-            row["difference"], row["difference low"], row["difference high"], sign="+"
-        )
-        value = with_interval(row[metric.heading], row["low"], row["high"])
-        rows.append(
-            {
-                "arm": label,
-                f"test {metric.heading}": value,
-                "validation": "" if np.isnan(row["validation"]) else f"{row['validation']:.2f}",
-                f"against {first}": found if compared else "",
-                "p": p_text(row["p"]) if compared else "",
-                "p (Holm)": p_text(row["p (Holm)"]) if compared else "",
-                "seeds": str(row["seeds"]),
-                "n": str(row["n"]),
-            }
-        )
-    return pd.DataFrame(rows)
+    text = {
+        f"test {metric.heading}": intervals(table[[metric.heading, "low", "high"]]),
+        "validation": table["validation"].map("{:.2f}".format, na_action="ignore"),
+        f"against {table.index[0]}": intervals(table[DIFFERENCE], sign="+"),
+        "p": table["p"].map(p_text, na_action="ignore"),
+        "p (Holm)": table["p (Holm)"].map(p_text, na_action="ignore"),
+        "seeds": table["seeds"].astype(str),
+        "n": table["n"].astype(str),
+    }
+    found = pd.DataFrame(text, dtype=object).fillna("")
+    return found.rename_axis("arm").reset_index()
 
 
 def sections(store: Store) -> Iterator[Section]:
@@ -213,15 +199,11 @@ def sentence(table: pd.DataFrame, metric: Metric | str) -> str:
     metric = metric_of(metric)
     first, others = table.index[0], table.iloc[1:]
     said = []
-    for row, ahead in zip(others.itertuples(), is_better(others, metric), strict=True):
-        values = dict(zip(others.columns, row[1:], strict=True))
-        if values["p (Holm)"] < LEVEL:
-            found = with_interval(
-                values["difference"], values["difference low"], values["difference high"], sign="+"
-            )
-            verdict = "better" if ahead else "worse"
-            p = p_text(values["p (Holm)"])
-            said.append(f"{row[0]} is {verdict} ({found} {metric.unit}, p {p})")
+    for (label, row), ahead in zip(others.iterrows(), is_better(others, metric), strict=True):
+        if row["p (Holm)"] < LEVEL:
+            verdict, p = "better" if ahead else "worse", p_text(row["p (Holm)"])
+            found = with_interval(*row[DIFFERENCE], sign="+")
+            said.append(f"{label} is {verdict} ({found} {metric.unit}, p {p})")
     text = f"Compared with {first}: "
     text += "; ".join(said) if said else "nothing is told apart by these faces"
     if said and len(said) < len(others):

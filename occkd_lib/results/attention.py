@@ -19,7 +19,7 @@ from occkd_lib.methods import Row
 from occkd_lib.models import FaceNet
 from occkd_lib.occlusion import view_title, visible_pixels
 from occkd_lib.results.store import Store, rows_on
-from occkd_lib.results.text import Section, with_interval
+from occkd_lib.results.text import Section, intervals, printed
 from occkd_lib.results.weights import check_faces, has_data, has_weights
 from occkd_lib.runs import Run
 from occkd_lib.stages import faces_of, graph, load_network
@@ -31,6 +31,7 @@ from occkd_lib.training.predict import predict
 from occkd_lib.training.predictions import NETWORK
 from occkd_lib.training.views import Views
 
+MASS = ["mass, %", "low", "high"]
 CHUNK = 512  # faces whose maps are held at once
 Watched = tuple[FaceNet, str]  # a network, and the view that it is shown
 
@@ -122,22 +123,22 @@ def shares_table(
     some = {name: values for name, values in shares.items() if not np.isnan(values).all()}
     kept, _ = one_population(some) if some else (np.zeros(0, dtype=bool), {})
     means = {name: 100 * np.atleast_2d(v)[:, kept].mean(axis=0) for name, v in some.items()}
-    zero = np.zeros(int(kept.sum()))  # a share is its own distance from zero: the metric is a mean
-    rows = {}
+    # a share is its own distance from zero: the metric is a mean
+    mean, zero = MEAN_ABSOLUTE_ERROR, np.zeros(int(kept.sum()))
+    minus = [f"minus {against}{end}" for end in ("", ", low", ", high")]
+    rows: dict[str, dict[str, object]] = {}
     for name, values in shares.items():
-        mean = difference = (np.nan, np.nan, np.nan)
+        empty = int(np.isnan(values).sum())
+        row = {"sees": sees[name], "n": len(zero), "empty": empty, "maps": values.size}
         if name in means and len(zero):
-            found = interval(zero, means[name], MEAN_ABSOLUTE_ERROR)
-            mean = (found.value, found.low, found.high)
+            found = interval(zero, means[name], mean)
+            row |= zip(MASS, printed(found, mean), strict=True)
             if name != against and against in means:
-                paired = paired_bootstrap(zero, means[name], means[against], MEAN_ABSOLUTE_ERROR)
-                difference = (paired.difference, paired.low, paired.high)
-        counts = (len(zero), int(np.isnan(values).sum()), values.size)
-        rows[name] = (sees[name], *mean, *difference, *counts)
-    minus = f"minus {against}"
-    columns = ["sees", "mass, %", "low", "high", minus, f"{minus}, low", f"{minus}, high"]
-    columns += ["n", "empty", "maps"]
-    return pd.DataFrame.from_dict(rows, orient="index", columns=columns).round(2)
+                paired = paired_bootstrap(zero, means[name], means[against], mean)
+                row |= zip(minus, printed(paired, mean), strict=True)
+        rows[name] = row
+    columns = ["sees", *MASS, *minus, "n", "empty", "maps"]
+    return pd.DataFrame.from_dict(rows, orient="index").reindex(columns=columns).round(2)
 
 
 def watched(experiment: Experiment) -> dict[str, Row]:
@@ -149,8 +150,8 @@ def watched(experiment: Experiment) -> dict[str, Row]:
 def reference_of(rows: Mapping[str, Row]) -> str:
     """The network that the others are compared with: the first undistilled student, or else the
     first row."""
-    students = [row.student for row in rows.values() if row.student in rows]
-    return students[0] or "" if students else next(iter(rows))
+    students = (row.student for row in rows.values() if row.student in rows)
+    return next(students, None) or next(iter(rows))
 
 
 def networks_by_seed(store: Store, name: str) -> dict[int, dict[str, Run]]:
@@ -176,12 +177,11 @@ def attention_over_seeds(store: Store, name: str) -> pd.DataFrame:
     test = faces.split("test")
     shares = {
         label: np.stack(
-            [kept_shares(runs[row.stage], experiment, row, test) for runs in by_seed.values()]
+            [kept_shares(r[row.stage], experiment, row, test) for r in by_seed.values()]
         )
         for label, row in rows.items()
     }
-    sees = {label: row.view for label, row in rows.items()}
-    table = shares_table(shares, sees, reference_of(rows))
+    table = shares_table(shares, {k: row.view for k, row in rows.items()}, reference_of(rows))
     return table.assign(chance=chance(experiment, faces), seeds=len(by_seed))
 
 
@@ -199,10 +199,8 @@ def kept_shares(run: Run, experiment: Experiment, row: Row, test: FaceSet) -> np
     name = re.sub(r"[^\w-]", "_", f"attention-{row.view}-on-{experiment.visible}") + ".parquet"
     if not (run.folder / name).is_file():
         network = graph(experiment)[row.stage].network
-        model = load_network(network, outputs_of(experiment), run)
-        found = visible_shares(
-            (model, row.view), test, experiment.visible, precision=experiment.precision
-        )
+        looks = load_network(network, outputs_of(experiment), run), row.view
+        found = visible_shares(looks, test, experiment.visible, precision=experiment.precision)
         run.save_table(name, pd.DataFrame({"id": test.ids, "share": found}))
     return run.table(name).set_index("id")["share"].loc[test.ids].to_numpy()
 
@@ -232,15 +230,13 @@ def sections(store: Store) -> Iterator[Section]:
 
 def as_text(table: pd.DataFrame, part: str) -> pd.DataFrame:
     """``attention_over_seeds``, ready to print; part: the visible one, in words."""
-    minus = next(name for name in table.columns if name.startswith("minus "))
-    parts = {
-        f"mass on the {part}, %": ("mass, %", "low", "high", ""),
-        f"{minus}, points": (minus, f"{minus}, low", f"{minus}, high", "+"),
+    minus = [name for name in table.columns if name.startswith("minus ")]
+    text = {
+        "sees": table["sees"],
+        f"mass on the {part}, %": intervals(table[MASS]),
+        f"{minus[0]}, points": intervals(table[minus], sign="+"),
+        "n": table["n"].map("{:,}".format),
+        "empty": [f"{e:,} of {m:,}" for e, m in table[["empty", "maps"]].to_numpy()],
+        "seeds": table["seeds"].astype(str),
     }
-    shown = table[["sees"]].rename_axis("network").reset_index()
-    for heading, (*columns, sign) in parts.items():
-        values = table[columns].to_numpy()
-        shown[heading] = ["" if np.isnan(v).any() else with_interval(*v, sign=sign) for v in values]
-    empty = [f"{e:,} of {m:,}" for e, m in table[["empty", "maps"]].to_numpy()]
-    return shown.assign(n=table["n"].map("{:,}".format).to_numpy(), empty=empty,
-                        seeds=table["seeds"].astype(str).to_numpy())  # fmt: skip
+    return pd.DataFrame(text).rename_axis("network").reset_index()

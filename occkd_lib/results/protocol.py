@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from occkd_lib.results.store import Answers, Store
+from occkd_lib.results.store import COPIES, Answers, Store
 from occkd_lib.runs import environment
 
 
@@ -20,14 +20,14 @@ def protocol(store: Store) -> dict[str, Any]:
         if not runs:
             continue
         first = next(iter(runs.values()))
-        test = store.answers(name)[:1]  # none, while nothing but fusions of machines is done
+        test = [answers.faces for answers in store.answers(name)[:1]]
         experiments[name] = {
             "data": experiment.data.model_dump(mode="json"),
             "label_rule": getattr(experiment.data, "labels", None),
             "faces_fingerprint": first["config"].get("faces"),
             "n": first.get("n"),
-            "test_faces_that_duplicate_train": sum(int(a.duplicate.sum()) for a in test),
-            "test_faces_that_nearly_copy_train": sum(int(a.near_copy.sum()) for a in test),
+            "test_faces_that_duplicate_train": sum(int(faces[COPIES[0]].sum()) for faces in test),
+            "test_faces_that_nearly_copy_train": sum(int(faces[COPIES[1]].sum()) for faces in test),
             "runs": {
                 f"seed{seed}/{stage}": {k: v for k, v in status.items() if k != "config"}
                 for (seed, stage), status in runs.items()
@@ -73,18 +73,11 @@ def every_prediction(answers: Sequence[Answers]) -> pd.DataFrame:
     """One row per (face, seed, row, view): seed, row, train_faces, test_faces, id, target,
     prediction, duplicate_of_train, near_copy_of_train."""
     parts = [
-        pd.DataFrame(
-            {
-                "seed": seed,
-                **found.place,
-                "id": found.ids,
-                "target": found.target,
-                "prediction": prediction,
-                "duplicate_of_train": found.duplicate,
-                "near_copy_of_train": found.near_copy,
-            }
-        )
+        found.faces.assign(seed=seed, prediction=prediction, **found.place)
         for found in answers
         for seed, prediction in found.predictions.items()
     ]
-    return pd.concat(parts, ignore_index=True)
+    columns = [
+        "seed", "row", "train_faces", "test_faces", "id", "target", "prediction", *COPIES,
+    ]  # fmt: skip
+    return pd.concat(parts, ignore_index=True)[columns]

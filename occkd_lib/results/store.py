@@ -20,13 +20,8 @@ from occkd_lib.runs import Run, differences, run_folder
 from occkd_lib.stages import rows_of, stage_of
 from occkd_lib.stages.run import decides
 
-COLUMNS = {  # field of Answers -> column of predictions.parquet
-    "ids": "id",
-    "target": "target",
-    "duplicate": "duplicate_of_train",
-    "near_copy": "near_copy_of_train",
-}
-FACE = list(COLUMNS.values())
+COPIES = ["duplicate_of_train", "near_copy_of_train"]
+FACE = ["id", "target", *COPIES]  # columns of predictions.parquet
 
 
 class Source(NamedTuple):
@@ -46,16 +41,12 @@ class Source(NamedTuple):
 class Answers:
     """What one row of the tables says of one split of one data set, with all its seeds.
 
-    ids, target, duplicate (of a training face), near_copy (or nearly one): N, in the order of the
-    ids. predictions: seed -> N.
+    faces: FACE, a row a face, by id. predictions: seed -> N.
     """
 
     experiment: str
     row: Row
-    ids: np.ndarray
-    target: np.ndarray
-    duplicate: np.ndarray
-    near_copy: np.ndarray
+    faces: pd.DataFrame
     predictions: dict[int, np.ndarray]
 
     @property
@@ -75,7 +66,11 @@ class Answers:
     @property
     def copies(self) -> np.ndarray:
         """N bool: faces that are in train, too, identical or nearly so."""
-        return self.duplicate | self.near_copy
+        return self.faces[COPIES].any(axis=1).to_numpy()
+
+    @property
+    def target(self) -> np.ndarray:
+        return self.faces["target"].to_numpy()
 
 
 class Store:
@@ -162,17 +157,15 @@ class Store:
         runs, result = self.runs(experiment), []
         for row in rows_of(chosen).values():
             key = (data, split, row.view, row.key)
-            parts = {
-                seed: self.predictions(experiment, run)
+            found = {
+                seed: self.predictions(experiment, run)[key]
                 for (seed, stage), run in runs.items()
-                if stage == row.stage
+                if stage == row.stage and key in self.predictions(experiment, run)
             }
-            found = {seed: part[key] for seed, part in parts.items() if key in part}
             if found:
-                first = next(iter(found.values()))
-                faces = {name: first[column].to_numpy() for name, column in COLUMNS.items()}
+                faces = next(iter(found.values()))[FACE]
                 said = {seed: rows["prediction"].to_numpy() for seed, rows in found.items()}
-                result.append(Answers(experiment, row, predictions=said, **faces))
+                result.append(Answers(experiment, row, faces, said))
         return result
 
     def columns(
@@ -200,7 +193,9 @@ class Store:
             known = self.predictions(experiment, run)
             part = known.get((data, split, view, key))
             if part is None and any(place[:2] == (data, split) for place in known):
-                raise OcckdError(f"{run.folder} has no answers of {key or stage!r} to view {view!r}")
+                raise OcckdError(
+                    f"{run.folder} has no answers of {key or stage!r} to view {view!r}"
+                )
             # a data set without such a split has a table without rows
             parts.append(pd.DataFrame(columns=[*FACE, "prediction"]) if part is None else part)
         said = [part["prediction"] for part in parts]

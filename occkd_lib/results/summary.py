@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 
 import numpy as np
 import pandas as pd
 
-from occkd_lib.config import Experiment
 from occkd_lib.evaluation import counts_right, holm, interval, mcnemar_test, paired_bootstrap
-from occkd_lib.methods import Row
 from occkd_lib.results.store import Answers, Store, data_name
 from occkd_lib.results.text import title_of
 from occkd_lib.stages import graph
@@ -106,7 +104,13 @@ def summary(store: Store, tasks: Collection[str] | None = None) -> pd.DataFrame:
                 within = interval(target, predictions, metric)
                 lines.append(
                     {
-                        **setting(experiment, row, networks),
+                        "dataset": data_name(experiment.data),
+                        "task": experiment.task,
+                        "network": "+".join(dict.fromkeys(networks[part] for part in row.parts)),
+                        "label_rule": getattr(experiment.data, "labels", None) or "",
+                        "title": title_of(row, task_of(experiment.task)),
+                        "student": row.student or "",
+                        "control": row.control or "",
                         **described(answers, metric, subset, faces),
                         "seeds": len(values),
                         "mean": within.value,
@@ -123,19 +127,6 @@ def summary(store: Store, tasks: Collection[str] | None = None) -> pd.DataFrame:
     for p in [f"p_vs_{reference}" for reference in REFERENCES] if lines else ():
         table[f"{p}_holm"] = table.groupby(FAMILY)[p].transform(holm)
     return table
-
-
-def setting(experiment: Experiment, row: Row, networks: Mapping[str, str]) -> dict[str, str]:
-    """What all lines of a row have in common; networks: stage -> name of its network."""
-    return {
-        "dataset": data_name(experiment.data),
-        "task": experiment.task,
-        "network": "+".join(dict.fromkeys(networks[part] for part in row.parts)),
-        "label_rule": getattr(experiment.data, "labels", None) or "",
-        "title": title_of(row, task_of(experiment.task)),
-        "student": row.student or "",
-        "control": row.control or "",
-    }
 
 
 def comparison(

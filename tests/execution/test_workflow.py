@@ -202,6 +202,14 @@ def test_missing_data_are_told_before_anything_starts(project, own_recipe, monke
     Workflow(recipe, experiments=("gender",)).check()
 
 
+def test_data_sets_to_be_tested_on_are_missed_too(own_recipe, project, monkeypatch):
+    own = "    data: {name: ferplus, labels: majority}\n    test_on: [{name: rafdb}]\n"
+    recipe = own_recipe(("  expression:\n", f"  expression:\n{own}"))
+    monkeypatch.setenv("OCCKD_DATA", str(project / "nothing"))
+    with pytest.raises(OcckdError, match=r"FER\+ is missing.*RAF-DB.* is missing"):
+        Workflow(recipe).check()
+
+
 def test_a_missing_notebook_is_told_before_anything_starts(project):
     (project / "notebooks" / "03_students.ipynb").unlink()
     with pytest.raises(OcckdError, match=r"03_students\.ipynb, which workflow/chapters.yaml names"):

@@ -48,14 +48,12 @@ class Kept(Store):
             near = first.get("near_copy_of_train", first["duplicate_of_train"])
             self.found.append(
                 Answers(
-                    experiment=name, row=row, data="", split="test",
-                    ids=first["id"].to_numpy(),
-                    target=first["target"].to_numpy(),
-                    duplicate=first["duplicate_of_train"].to_numpy(bool),
-                    near_copy=near.to_numpy(bool),
+                    experiment=name,
+                    row=row,
+                    faces=first.assign(near_copy_of_train=near),
                     predictions={k: p["prediction"].to_numpy() for k, p in seeds.items()},
                 )
-            )  # fmt: skip
+            )
 
     def answers(self, experiment, *, split="test", data=None):
         return self.found if split == "test" else []

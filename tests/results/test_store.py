@@ -3,7 +3,7 @@ import pytest
 
 from occkd_lib.errors import OcckdError
 from occkd_lib.results import Source, Store, collect, open_store, summary
-from occkd_lib.results.store import rows_on
+from occkd_lib.results.store import COPIES, rows_on
 
 from .conftest import MISTAKES, make_recipe, pick, write_run
 
@@ -48,12 +48,12 @@ def test_answers_come_row_by_row_with_all_seeds(full):
         ("other_half", "upper"),
     ]  # fmt: skip
     student = answers[3]
-    assert list(student.predictions) == [0, 1] and student.data == "ferplus"
+    assert list(student.predictions) == [0, 1]
     wrong = [int((said != student.target).sum()) for said in student.predictions.values()]
     assert wrong == [MISTAKES["student"], MISTAKES["student"] + 1]
-    assert (student.duplicate.sum(), student.near_copy.sum(), student.copies.sum()) == (4, 6, 6)
+    assert student.faces[COPIES].sum().tolist() == [4, 6] and student.copies.sum() == 6
     held_out = full.answers("expression", split="val")[0]
-    assert not held_out.copies.any() and held_out.ids[0] == "val0000"
+    assert not held_out.copies.any() and held_out.faces["id"].iloc[0] == "val0000"
 
 
 def test_a_table_is_what_all_say_of_the_visible_part(full):
@@ -113,7 +113,7 @@ def test_other_data_sets_are_kept_apart(outputs):
     store = open_store(recipe)
     here, there = (store.answers("expression", data=data)[0] for data in (None, "ferplus"))
     wrong = [int((a.predictions[0] != a.target).sum()) for a in (here, there)]
-    assert wrong == [2, 3] and (here.data, there.data) == ("rafdb", "ferplus")
+    assert wrong == [2, 3]
     found = pick(summary(store), test_faces="full", metric="accuracy")
     assert found.set_index("subset")["n"].to_dict() == {
         "official": 40, "without copies of train": 39, "on ferplus": 40,

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -19,12 +20,12 @@ import numpy as np
 import pandas as pd
 from pydantic import Field
 
-from occkd_lib.data.cache import Decoding, decoded
+from occkd_lib.data.cache import Decoding, decoded, stamp
 from occkd_lib.data.copies import with_copies
 from occkd_lib.data.dataset import DataSet, DataSettings, face_set
 from occkd_lib.data.decode import channels_first, halves_resized, open_image
 from occkd_lib.data.faceset import FaceSet
-from occkd_lib.data.listing import check_listed, csv_rows, files_in, homes
+from occkd_lib.data.listing import check_listed, existing, files_in, first_rows, homes, titled_rows
 from occkd_lib.data.splits import at_most
 from occkd_lib.data.vocabularies import EXPRESSIONS, VOCABULARIES, relabelled
 from occkd_lib.errors import OcckdError
@@ -93,12 +94,14 @@ def load(path: Path, settings: AffectNetSettings, task: str, cache: bool) -> Fac
     ones. The split is official. ``table``: ``group`` and ``near`` (see ``copies``);
     ``table.attrs["repeated"]``: names listed more than once, of which the first counts.
     """
-    most, seed = settings.most, settings.split_seed
     lists = _lists(path)
     if lists and any((path / folder).is_dir() for folder in SETS.values()):
         raise OcckdError(f"{path} holds both {LISTS['train']} and {SETS['train']}/: keep one")
     if lists:
-        home = _image_folder(path)
+        name = "Manually_Annotated_Images"
+        home = existing(
+            path / name, path / "Manually_Annotated" / name, remedy="put AffectNet's images there"
+        )
         walk = (Path(folder, name) for folder, _, names in os.walk(home) for name in names)
         images = [image for image in walk if not image.name.startswith(".")]
         sources = [lists / name for name in LISTS.values() if (lists / name).is_file()]
@@ -108,11 +111,10 @@ def load(path: Path, settings: AffectNetSettings, task: str, cache: bool) -> Fac
         sources = []
 
     def start() -> Decoding:
-        repeated: list[str] = []
-        faces = _listed(lists, home, images, repeated) if lists else _annotated(path)
-        return _decoding(faces, repeated, most, seed)
+        faces, repeated = _listed(lists, home, images) if lists else (_annotated(path), [])
+        return _decoding(faces, repeated, settings)
 
-    choice = (most, seed)
+    choice = (settings.most, settings.split_seed)
     pixels, table = decoded("affectnet", [*sources, *images], start, choice=choice, cache=cache)
     faces = face_set(settings, task, "affectnet8", pixels, with_copies(table))
     return faces if settings.classes == 8 else relabelled(faces, vocabulary(settings))
@@ -123,22 +125,20 @@ def vocabulary(settings: AffectNetSettings, task: str = "expression") -> str:
     return f"affectnet{settings.classes}"
 
 
-def _decoding(faces: list[Face], repeated: list[str], most: int, seed: int) -> Decoding:
-    """The faces with an expression, cut to ``most`` a training class."""
+def _decoding(faces: list[Face], repeated: list[str], settings: AffectNetSettings) -> Decoding:
+    """The faces with an expression, cut to ``settings.most`` a training class."""
     faces = [face for face in faces if face.code < len(EXPRESSIONS)]
     faces.sort(key=lambda face: (face.split == "test", face.id))
     classes = np.array([EXPRESSIONS.index(CODES[face.code]) for face in faces], dtype=np.int64)
     train = np.array([face.split == "train" for face in faces], dtype=bool)
+    names = np.array([face.id for face in faces])
     kept = ~train
-    kept[train] = at_most(np.array([f.id for f in faces])[train], classes[train], most, seed)
+    kept[train] = at_most(names[train], classes[train], settings.most, settings.split_seed)
     chosen = [faces[i] for i in np.flatnonzero(kept)]
-    rows = [(face.split, face.id) for face in chosen]
-    table = pd.DataFrame(rows, columns=["split", "name"]).assign(target=classes[kept])
+    splits = [face.split for face in chosen]
+    table = pd.DataFrame({"split": splits, "name": names[kept], "target": classes[kept]})
     table.attrs["repeated"] = repeated
-    stamps = []
-    for face in chosen:
-        known = face.path.stat()
-        stamps.append(f"{face.id}|{face.box}|{known.st_size}|{known.st_mtime_ns}")
+    stamps = [stamp(f"{face.id}|{face.box}", face.path) for face in chosen]
     return Decoding(table, (3, SIZE, SIZE), lambda i: crop(chosen[i].path, chosen[i].box), stamps)
 
 
@@ -162,57 +162,37 @@ def crop(path: Path, box: Box | None) -> np.ndarray:
         place = ", ".join(f"{number:g}" for number in box)
         raise OcckdError(f"{path}: its box ({place}) holds nothing of its {wide}x{high} pixels")
     face = image.crop((left, top, right, bottom)).convert("RGB")
-    return channels_first(halves_resized(face, SIZE))
+    return halves_resized(face, SIZE)
 
 
 # --- the release with lists -----------------------------------------------------------------
 
 
-def _image_folder(home: Path) -> Path:
-    name = "Manually_Annotated_Images"
-    for folder in (home / name, home / "Manually_Annotated" / name):
-        if folder.is_dir():
-            return folder
-    raise OcckdError(f"{home / name} is missing: put the images of AffectNet there")
-
-
-def _listed(lists: Path, home: Path, images: list[Path], repeated: list[str]) -> list[Face]:
-    """The labels of both lists, checked against the images below ``home``."""
-    there = {image.relative_to(home).as_posix(): image for image in images}
-    faces: dict[str, Face] = {}
+def _listed(lists: Path, home: Path, images: list[Path]) -> tuple[list[Face], list[str]]:
+    """The labels of both lists, checked against the images below ``home``, and repeated names."""
+    there = {image.relative_to(home).as_posix() for image in images}
+    labels, repeated = first_rows(_rows(lists, home))
     for split, name in LISTS.items():
-        file = lists / name
-        if not file.is_file():
-            raise OcckdError(f"{file} is missing: AffectNet needs {' and '.join(LISTS.values())}")
-        rows: dict[str, int] = {}
-        titles: tuple[str, ...] = ()
-        for number, cells in csv_rows(file):
-            if not titles:  # one published copy of the lists has no row of titles
-                titles = tuple(cells) if COLUMNS[0] in cells else COLUMNS
-                if not set(titles) >= {*COLUMNS[:5], "expression"}:
-                    raise OcckdError(f"{file}, row 1: expected the columns {', '.join(COLUMNS)}")
-                if titles is not COLUMNS:
-                    continue
-            where = f"{file}, row {number}"
-            if len(cells) != len(titles):
-                raise OcckdError(f"{where}: {len(cells)} columns, expected {len(titles)}")
-            face = _face(where, dict(zip(titles, cells, strict=True)), split, home)
-            if face.id in faces:
-                repeated.append(face.id)
-                continue
-            faces[face.id] = face
-            rows[face.id] = number
-        if not rows:
-            raise OcckdError(f"{file} holds no labels: get it again")
-        lost = {name: number for name, number in rows.items() if name not in there}
-        check_listed(home, (), lost, name)
-    return list(faces.values())
+        listed = {n: label for n, label in labels.items() if label[1].split == split}
+        check_listed(home, there & listed.keys(), listed, name, ", ".join(COLUMNS))
+    return [face for _, face in labels.values()], repeated
+
+
+def _rows(lists: Path, home: Path) -> Iterator[tuple[int, str, Face]]:
+    """(row number, name of the image, label) of both lists."""
+    for split, name in LISTS.items():
+        file = existing(lists / name, remedy=f"AffectNet needs {' and '.join(LISTS.values())}")
+        for number, row in titled_rows(file, COLUMNS):  # one published copy has no titles
+            if not row.keys() >= {*COLUMNS[:5], "expression"}:
+                raise OcckdError(f"{file}, row 1: expected the columns {', '.join(COLUMNS)}")
+            face = _face(f"{file}, row {number}", row, split, home)
+            yield number, face.id, face
 
 
 def _face(where: str, row: dict[str, str], split: str, home: Path) -> Face:
     """The label in a row of a list; ``row``: title -> cell."""
     code = _code(row["expression"], where)
-    name, box = row[COLUMNS[0]].strip(), None
+    name, box = row[COLUMNS[0]], None
     if code < len(EXPRESSIONS):  # the others may have "NULL" for a box
         cells = [row[column] for column in COLUMNS[1:5]]
         try:

@@ -10,6 +10,7 @@ and the label rule says so.
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -23,7 +24,7 @@ from occkd_lib.data.copies import with_copies
 from occkd_lib.data.dataset import DataSet, DataSettings, face_set
 from occkd_lib.data.decode import decode_image
 from occkd_lib.data.faceset import FaceSet
-from occkd_lib.data.listing import check_listed, csv_rows, files_in, homes
+from occkd_lib.data.listing import check_listed, csv_rows, existing, files_in, first_rows, homes
 from occkd_lib.data.vocabularies import EXPRESSIONS
 from occkd_lib.errors import OcckdError
 from occkd_lib.project import one_line
@@ -65,9 +66,8 @@ def _inside(path: Path) -> str | None:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
     except Exception as error:  # damaged archives raise nearly anything
-        raise OcckdError(
-            f"{path} is not a readable zip ({one_line(error)}): get it again"
-        ) from None
+        why = one_line(error)
+        raise OcckdError(f"{path} is not a readable zip ({why}): get it again") from None
     ending = f"{FOLDERS['train']}/label.csv"
     inside = [n.removesuffix(ending) for n in names if n.endswith(ending) and "__MACOSX" not in n]
     return min(inside, key=len, default=None)
@@ -86,13 +86,10 @@ def load(path: Path, settings: FerPlusSettings, task: str, cache: bool) -> FaceS
     """
     rule = settings.labels
     from_csv = path.suffix == ".csv"
-    if from_csv:
-        files = [path, path.with_name(VOTES_FILE)]
-    elif path.is_dir():
+    files = [path, path.with_name(VOTES_FILE)] if from_csv else [path]
+    if path.is_dir():
         folders = [path / folder for folder in FOLDERS.values() if (path / folder).is_dir()]
         files = [file for folder in folders for file in folder.iterdir()]
-    else:
-        files = [path]
     read = _read_csv if from_csv else _read_folders
     images, table = decoded("ferplus", files, lambda: read(path), cache=cache)
 
@@ -101,10 +98,7 @@ def load(path: Path, settings: FerPlusSettings, task: str, cache: bool) -> FaceS
     kept = np.where(train[:, None], emotions(votes, rule), emotions(votes, "majority"))
     rows = np.flatnonzero(kept.any(1))
     weights = kept[rows]
-    if rule == "multi_target":
-        soft = (weights > 0).astype(np.float32)
-    else:
-        soft = (weights / weights.sum(1, keepdims=True)).astype(np.float32)
+    soft = weights > 0 if rule == "multi_target" else weights / weights.sum(1, keepdims=True)
     # copies of all published train images, kept or not: the same faces under every label rule
     chosen = with_copies(table).iloc[rows].reset_index(drop=True)
     return face_set(
@@ -114,7 +108,7 @@ def load(path: Path, settings: FerPlusSettings, task: str, cache: bool) -> FaceS
         images[torch.from_numpy(rows)],
         chosen.assign(target=weights.argmax(1)),
         label_rule=f"{rule} ({VOTES_FILE})" if from_csv else rule,
-        soft_targets=None if rule == "majority" else torch.from_numpy(soft),
+        soft_targets=None if rule == "majority" else torch.from_numpy(soft.astype(np.float32)),
         loss="multi_target" if rule == "multi_target" else None,
         sample_labels=rule == "probability",
     )
@@ -130,26 +124,16 @@ def emotions(votes: np.ndarray, rule: LabelRule) -> np.ndarray:
     "not a face" is dropped.
     """
     votes = np.where(votes > 1, votes, 0.0)
-    if rule == "majority":
-        kept = _majority(votes)
-    elif rule == "multi_target":
-        kept = _multi_target(votes)
+    total = votes.sum(1, keepdims=True)
+    if rule == "majority":  # the class with more than half of the votes
+        kept = np.where(votes > 0.5 * total, votes, 0.0)
+    elif rule == "multi_target":  # all with at least 30%, if together they have more than half
+        kept = np.where(votes >= 0.3 * total, votes, 0.0)
+        kept = np.where(kept.sum(1, keepdims=True) > 0.5 * total, kept, 0.0)
     else:
         kept = np.array([_strongest(row) for row in votes]).reshape(votes.shape)
     kept[kept.argmax(1) >= len(EXPRESSIONS)] = 0
     return kept[:, : len(EXPRESSIONS)]
-
-
-def _majority(votes: np.ndarray) -> np.ndarray:
-    """The class with more than half of the votes."""
-    return np.where(votes > 0.5 * votes.sum(1, keepdims=True), votes, 0.0)
-
-
-def _multi_target(votes: np.ndarray) -> np.ndarray:
-    """All classes with at least 30% of the votes, if together they have more than half."""
-    total = votes.sum(1, keepdims=True)
-    kept = np.where(votes >= 0.3 * total, votes, 0.0)
-    return np.where(kept.sum(1, keepdims=True) > 0.5 * total, kept, 0.0)
 
 
 def _strongest(votes: np.ndarray) -> np.ndarray:
@@ -177,89 +161,71 @@ def _read_folders(path: Path) -> Decoding:
     """The three folders with label.csv, on disk or in a .zip."""
     inside = _inside(path) if path.is_file() else None
     base = path if inside is None else zipfile.Path(path, inside)
+    needed = f"each of {', '.join(FOLDERS.values())} needs one"
     rows: list[tuple] = []
     repeated: list[str] = []
     faces: list[Path | zipfile.Path] = []
     for split, name in FOLDERS.items():
         folder = base / name
-        labels = _labels(folder, repeated)
+        file = existing(folder / "label.csv", remedy=needed)
+        parsed = ((n, row[0], _votes(file, n, row, "box")) for n, row in csv_rows(file))
+        labels, again = first_rows(parsed)
         names = {file.name for file in folder.iterdir()}
         images = {n for n in names if n.lower().endswith(".png") and not n.startswith(".")}
-        check_listed(folder, images, {n: row for n, (row, _) in labels.items()}, "label.csv")
+        check_listed(folder, images, labels, file.name, "name, box, ten vote counts")
         faces += [folder / n for n in sorted(labels)]
         rows += [(split, n, *labels[n][1]) for n in sorted(labels)]
-    table = pd.DataFrame(rows, columns=["split", "name", *VOTES])
-    table.attrs["repeated"] = repeated
+        repeated += again
 
     def decode(i: int) -> np.ndarray:
         return decode_image(faces[i].read_bytes, faces[i], "L", (48, 48))
 
-    return Decoding(table, (1, 48, 48), decode)
+    return Decoding(_table(rows, repeated), (1, 48, 48), decode)
 
 
-def _labels(folder: Path | zipfile.Path, repeated: list[str]) -> dict[str, tuple[int, list[int]]]:
-    """name -> (row number, ten votes) of a folder's label.csv; the first row of a name counts."""
-    file = folder / "label.csv"
-    if not file.is_file():
-        raise OcckdError(f"{file} is missing: each of {', '.join(FOLDERS.values())} needs one")
-    labels: dict[str, tuple[int, list[int]]] = {}
-    for number, row in csv_rows(file):
-        votes = _votes(row)
-        if votes is None:
-            raise OcckdError(f"{file}, row {number}: expected name, box and ten vote counts")
-        if row[0] in labels:
-            repeated.append(row[0])
-        labels.setdefault(row[0], (number, votes))
-    if not labels:
-        raise OcckdError(f"{file} is empty: expected a row an image (name, box, ten vote counts)")
-    return labels
+def _table(rows: list[tuple], repeated: list[str]) -> pd.DataFrame:
+    table = pd.DataFrame(rows, columns=["split", "name", *VOTES])
+    table.attrs["repeated"] = repeated
+    return table
 
 
-def _votes(row: list[str]) -> list[int] | None:
-    """The ten votes of a row of twelve cells; None where there are no such."""
-    cells = [cell.strip() for cell in row[2:]]
-    good = len(row) == 12 and all(cell.isdecimal() and len(cell) <= 3 for cell in cells)
-    return [int(cell) for cell in cells] if good else None
+def _votes(file: object, number: int, row: list[str], second: str) -> list[int]:
+    """The ten votes of a row of twelve cells; second: what stands in it besides the name."""
+    cells = row[2:]
+    if len(row) != 12 or not all(cell.isdecimal() and len(cell) <= 3 for cell in cells):
+        raise OcckdError(f"{file}, row {number}: expected name, {second} and ten vote counts")
+    return [int(cell) for cell in cells]
 
 
 def _read_csv(path: Path) -> Decoding:
     """fer2013.csv and fer2013new.csv, whose rows belong together by their position."""
     votes_file = path.with_name(VOTES_FILE)
     pixel_rows, vote_rows = csv_rows(path), csv_rows(votes_file)
-    header = [title.strip().lower() for title in next(pixel_rows, (1, []))[1]]
+    header = [title.lower() for title in next(pixel_rows, (1, []))[1]]
     if not {"pixels", "usage"} <= set(header):
         raise OcckdError(f"{path}, row 1: expected the columns emotion, pixels, Usage")
     next(vote_rows, None)
     pixel_column, usage_column = header.index("pixels"), header.index("usage")
-    rows: list[tuple] = []
-    images: list[np.ndarray] = []
-    first: set[str] = set()
-    repeated: list[str] = []
-    for pixels, voted in zip_longest(pixel_rows, vote_rows):
-        if pixels is None or voted is None:
-            raise OcckdError(f"{path} and {votes_file} differ in length: get both files again")
-        number, row = voted
-        votes = _votes(row)
-        if votes is None:
-            raise OcckdError(f"{votes_file}, row {number}: expected usage, name, ten vote counts")
-        usage, name = row[0].strip(), row[1].strip()
-        number, cells = pixels
-        if len(cells) != len(header) or cells[usage_column].strip() != usage:
-            raise OcckdError(f"{path}, row {number}: not the face that {VOTES_FILE} has there")
-        if usage not in USAGES:
-            raise OcckdError(f"{path}, row {number}: Usage {usage!r}, not {', '.join(USAGES)}")
-        if not name:  # ten votes for "not a face"
-            continue
-        if name in first:  # for fer0033120 the later row is not even a face
-            repeated.append(name)
-            continue
-        first.add(name)
-        rows.append((USAGES[usage], name, *votes))
-        images.append(_pixels(cells[pixel_column], f"{path}, row {number}"))
-    order = sorted(range(len(rows)), key=lambda i: (list(FOLDERS).index(rows[i][0]), rows[i][1]))
-    table = pd.DataFrame([rows[i] for i in order], columns=["split", "name", *VOTES])
-    table.attrs["repeated"] = repeated
-    return Decoding(table, (1, 48, 48), lambda i: images[order[i]])
+
+    def faces() -> Iterator[tuple[int, str, tuple[str, list[int], np.ndarray]]]:
+        for pixels, voted in zip_longest(pixel_rows, vote_rows):
+            if pixels is None or voted is None:
+                raise OcckdError(f"{path} and {votes_file} differ in length: get both files again")
+            votes = _votes(votes_file, *voted, "usage")
+            usage, name = voted[1][:2]
+            number, cells = pixels
+            where = f"{path}, row {number}"
+            if len(cells) != len(header) or cells[usage_column] != usage:
+                raise OcckdError(f"{where}: not the face that {VOTES_FILE} has there")
+            if usage not in USAGES:
+                raise OcckdError(f"{where}: Usage {usage!r}, not {', '.join(USAGES)}")
+            if name:  # the others have ten votes for "not a face"
+                yield number, name, (USAGES[usage], votes, _pixels(cells[pixel_column], where))
+
+    labels, repeated = first_rows(faces())  # for fer0033120 the later row is not even a face
+    order = sorted(labels, key=lambda name: (list(FOLDERS).index(labels[name][1][0]), name))
+    rows = [(labels[name][1][0], name, *labels[name][1][1]) for name in order]
+    return Decoding(_table(rows, repeated), (1, 48, 48), lambda i: labels[order[i]][1][2])
 
 
 def _pixels(text: str, where: str) -> np.ndarray:
@@ -275,10 +241,8 @@ TRAINING = {
 }  # fmt: skip
 
 
-def published(settings: FerPlusSettings) -> tuple[int, ...]:
-    """M.-I. Georgescu et al., with the votes of label.csv."""
-    return (25_045, 3_191, 3_137) if settings.labels == "majority" else ()
-
+# M.-I. Georgescu et al., with the votes of label.csv
+PUBLISHED = (25_045, 3_191, 3_137)
 
 DATA_SET = DataSet(
     name="ferplus",
@@ -289,7 +253,7 @@ DATA_SET = DataSet(
     find=find,
     classes=lambda settings, task: VOCABULARY,
     sizes=lambda settings: (TRAINING[settings.labels], 3_191),
-    published=published,
+    published=lambda settings: PUBLISHED if settings.labels == "majority" else (),
     options=tuple({"labels": rule} for rule in LABEL_RULES),
     source="images (fer2013.csv) from the Kaggle contest 'Challenges in Representation Learning: "
     "Facial Expression Recognition', votes and generate_training_data.py from "

@@ -21,12 +21,12 @@ import pandas as pd
 from PIL import Image
 from pydantic import Field, field_validator
 
-from occkd_lib.data.cache import Decoding, decoded
+from occkd_lib.data.cache import Decoding, decoded, stamp
 from occkd_lib.data.copies import together, with_copies
 from occkd_lib.data.dataset import DataSet, DataSettings, face_set
-from occkd_lib.data.decode import channels_first, halves_resized, open_image
+from occkd_lib.data.decode import halves_resized, open_image
 from occkd_lib.data.faceset import SPLITS, FaceSet
-from occkd_lib.data.listing import csv_rows
+from occkd_lib.data.listing import titled_rows
 from occkd_lib.data.splits import three_ways
 from occkd_lib.data.vocabularies import EXPRESSIONS, GENDERS, canonical
 from occkd_lib.errors import OcckdError
@@ -93,9 +93,8 @@ def load(path: Path, settings: FolderSettings, task: str, cache: bool) -> FaceSe
     shape = (settings.channels, settings.size, settings.size)
 
     def start() -> Decoding:
-        facts = [file.stat() for file in files]
-        stamps = [f"{f}|{s.st_size}|{s.st_mtime_ns}" for f, s in zip(files, facts, strict=True)]
         table = pd.DataFrame({"name": [row.file for row in rows]})
+        stamps = [stamp(file, file) for file in files]
         return Decoding(table, shape, lambda i: picture(files[i], rows[i], path, settings), stamps)
 
     images, table = decoded("folder", files, start, choice=shape, cache=cache)
@@ -118,7 +117,7 @@ def picture(file: Path, row: Row, path: Path, settings: FolderSettings) -> np.nd
     if image.height < 2:
         raise OcckdError(f"{where} is {image.height} pixel high: it has no two halves")
     image = image.convert("L" if settings.channels == 1 else "RGB")
-    return channels_first(halves_resized(image, settings.size))
+    return halves_resized(image, settings.size)
 
 
 # --- the list -------------------------------------------------------------------------------
@@ -126,7 +125,7 @@ def picture(file: Path, row: Row, path: Path, settings: FolderSettings) -> np.nd
 
 def read(path: Path, settings: FolderSettings) -> list[Row]:
     """The rows of the list, each checked, its image there."""
-    cells = parquet_cells(path) if path.suffix.lower() == ".parquet" else csv_cells(path)
+    cells = parquet_cells(path) if path.suffix.lower() == ".parquet" else titled_rows(path)
     required = {"file", "label", *({"split", "person"} & settings.model_fields_set)}
     rows: dict[str, Row] = {}
     for number, row in cells:
@@ -161,23 +160,6 @@ def inside(path: Path, number: int, name: str) -> str:
     return clean.as_posix()
 
 
-def csv_cells(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """(row number, title -> cell) of a CSV file."""
-    titles: list[str] = []
-    for number, row in csv_rows(path):
-        cells = [cell.strip() for cell in row]
-        if any("�" in cell for cell in cells):
-            raise OcckdError(f"{path}, row {number}: not UTF-8: save the file as UTF-8")
-        if not titles:
-            titles = cells
-            if len(set(titles)) < len(titles):
-                raise OcckdError(f"{path}, row {number}: two columns have the same title")
-            continue
-        if len(cells) != len(titles):
-            raise OcckdError(f"{path}, row {number}: {len(cells)} cells, expected {len(titles)}")
-        yield number, dict(zip(titles, cells, strict=True))
-
-
 def parquet_cells(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     """(row number from 1, title -> cell) of a parquet file."""
     try:
@@ -199,7 +181,13 @@ def targets_of(
     """Targets (N float or int), and the classes: () for a number."""
     spec = task_of(task)
     if spec.continuous:
-        return np.array([number_of(row, path) for row in rows]), ()
+        numbers = pd.to_numeric([row.label for row in rows], errors="coerce")
+        for row, number in zip(rows, numbers, strict=True):
+            if not 0 <= number < math.inf:
+                raise OcckdError(
+                    f"{path}, row {row.number}: label {row.label!r} is no number from 0 on"
+                )
+        return np.array(numbers, dtype=np.float64), ()
     same = canonical if task in KNOWN else str  # a user's own classes have no synonyms
     labels = [same(row.label) for row in rows]
     known = settings.classes or KNOWN.get(task) or tuple(sorted(set(labels) - {""}))
@@ -215,17 +203,6 @@ def targets_of(
     if spec.outputs(known) < 2 and len(known) != 2:
         raise OcckdError(f"{path}: task {task} cannot have the classes {', '.join(known)}")
     return np.array([known.index(word_of[label]) for label in labels]), known
-
-
-def number_of(row: Row, path: Path) -> float:
-    """The label of a row as a number."""
-    try:
-        value = float(row.label)
-    except ValueError:
-        value = math.nan
-    if not (math.isfinite(value) and value >= 0):
-        raise OcckdError(f"{path}, row {row.number}: label {row.label!r} is no number from 0 on")
-    return value
 
 
 def splits_of(

@@ -7,18 +7,19 @@ published as validation: a seeded tenth of every training class is held out for 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
-from occkd_lib.data.cache import Decoding, decoded
+from occkd_lib.data.cache import Decoding, decoded, stamp
 from occkd_lib.data.copies import with_copies
 from occkd_lib.data.dataset import DataSet, DataSettings, face_set
 from occkd_lib.data.decode import decode_image
 from occkd_lib.data.faceset import FaceSet
-from occkd_lib.data.listing import check_listed, files_in, homes
+from occkd_lib.data.listing import check_listed, existing, files_in, first_rows, homes
 from occkd_lib.data.splits import hold_out
 from occkd_lib.data.vocabularies import VOCABULARIES
 from occkd_lib.errors import OcckdError
@@ -41,13 +42,10 @@ def find(root: Path, settings: Any = None) -> Path | None:
     """Where RAF-DB lies under ``root``: the folder with its list or its aligned images."""
     for folder in homes(root, "rafdb", "raf-db"):
         for home in (folder, folder / "basic"):
-            if any(path.exists() for path in (*_list_places(home), home / "Image" / "aligned")):
+            places = (home / "EmoLabel" / LIST, home / LIST, home / "Image" / "aligned")
+            if any(place.exists() for place in places):
                 return home
     return None
-
-
-def _list_places(home: Path) -> tuple[Path, Path]:
-    return home / "EmoLabel" / LIST, home / LIST
 
 
 def load(path: Path, settings: RafDbSettings, task: str, cache: bool) -> FaceSet:
@@ -57,16 +55,27 @@ def load(path: Path, settings: RafDbSettings, task: str, cache: bool) -> FaceSet
     one. ``table``: ``group`` and ``near`` (see ``copies``); ``table.attrs["repeated"]``: names
     labelled more than once, of which the first counts.
     """
-    file = next((place for place in _list_places(path) if place.is_file()), None)
-    if file is None:
-        raise OcckdError(f"{path / 'EmoLabel' / LIST} is missing: RAF-DB needs its labels")
-    folder = next((f for f in (path / "Image" / "aligned", path / "aligned") if f.is_dir()), None)
-    if folder is None:
-        raise OcckdError(f"{path / 'Image' / 'aligned'} is missing: put the aligned images there")
-    files = files_in(folder, ".jpg")
-    images, table = decoded(
-        "rafdb", [file, *files], lambda: _read(file, folder, files), cache=cache
+    file = existing(path / "EmoLabel" / LIST, path / LIST, remedy="RAF-DB needs its labels")
+    folder = existing(
+        path / "Image" / "aligned", path / "aligned", remedy="put the aligned images there"
     )
+    files = files_in(folder, ".jpg")
+
+    def start() -> Decoding:
+        labels, repeated = first_rows(_rows(file))
+        listed = {_aligned(name): label for name, label in labels.items()}
+        check_listed(folder, [image.name for image in files], listed, LIST, "name and code")
+        names = sorted(labels)
+        paths = [folder / _aligned(name) for name in names]
+        table = pd.DataFrame({"name": names, "target": [labels[name][1] for name in names]})
+        table.attrs["repeated"] = repeated
+
+        def decode(i: int) -> np.ndarray:
+            return decode_image(paths[i].read_bytes, paths[i], "RGB", (100, 100))
+
+        return Decoding(table, (3, 100, 100), decode, [stamp(path.name, path) for path in paths])
+
+    images, table = decoded("rafdb", [file, *files], start, cache=cache)
     names, near = table["name"].to_numpy(dtype=str), table["near"].to_numpy()
     splits = np.where(np.char.startswith(names, "train"), "train", "test").astype("<U5")
     train, targets = np.flatnonzero(splits == "train"), table["target"].to_numpy()
@@ -75,31 +84,12 @@ def load(path: Path, settings: RafDbSettings, task: str, cache: bool) -> FaceSet
     return face_set(settings, task, VOCABULARY, images, with_copies(table.assign(split=splits)))
 
 
-def _read(file: Path, folder: Path, files: list[Path]) -> Decoding:
-    repeated: list[str] = []
-    labels = _labels(file, repeated)
-    rows = {_aligned(name): row for name, (row, _) in labels.items()}
-    check_listed(folder, [image.name for image in files], rows, LIST)
-    names = sorted(labels)
-    paths = [folder / _aligned(name) for name in names]
-    table = pd.DataFrame({"name": names, "target": [labels[name][1] for name in names]})
-    table.attrs["repeated"] = repeated
-    stamps = [f"{p.name}|{p.stat().st_size}|{p.stat().st_mtime_ns}" for p in paths]
-
-    def decode(i: int) -> np.ndarray:
-        return decode_image(paths[i].read_bytes, paths[i], "RGB", (100, 100))
-
-    return Decoding(table, (3, 100, 100), decode, stamps)
-
-
 def _aligned(name: str) -> str:
     return name.replace(".jpg", "_aligned.jpg")
 
 
-def _labels(file: Path, repeated: list[str]) -> dict[str, tuple[int, int]]:
-    """name -> (row number, class index) of the list; the first row of a name counts."""
-    labels: dict[str, tuple[int, int]] = {}
-    classes = VOCABULARIES[VOCABULARY]
+def _rows(file: Path) -> Iterator[tuple[int, str, int]]:
+    """(row number, name, class index) of the list."""
     text = file.read_text(encoding="utf-8-sig", errors="replace")
     for number, line in enumerate(text.splitlines(), 1):
         cells = line.split()
@@ -110,12 +100,7 @@ def _labels(file: Path, repeated: list[str]) -> dict[str, tuple[int, int]]:
         name, code = cells
         if code not in map(str, range(1, len(CODES) + 1)):
             raise OcckdError(f"{file}, row {number}: expression {code!r}, expected 1 to 7")
-        if name in labels:
-            repeated.append(name)
-        labels.setdefault(name, (number, classes.index(CODES[int(code) - 1])))
-    if not labels:
-        raise OcckdError(f"{file} is empty: expected a row an image (name and code)")
-    return labels
+        yield number, name, VOCABULARIES[VOCABULARY].index(CODES[int(code) - 1])
 
 
 DATA_SET = DataSet(
