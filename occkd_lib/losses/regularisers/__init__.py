@@ -1,0 +1,1 @@
+"""What shapes the space of embeddings: distances between and around category representations."""
