@@ -79,7 +79,8 @@ class Fitted(Method):
             views, batch_size=job.batch_size, seed=seed, flip=job.flip, shift=job.shift
         )
         choice = settings.loss or LossChoice(name=views.faces.loss or job.task.loss)
-        facts = Facts(job.outputs, model.embedding_dim, class_counts(views.faces))
+        known = class_counts(views.faces), views.faces.classes
+        facts = Facts(job.outputs, model.embedding_dim, *known)
         torch.manual_seed(derived_seed(seed, "objective"))
         objective = self.objective(job, choice.build(facts), model, views).to(compute.device)
 

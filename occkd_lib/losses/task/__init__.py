@@ -8,37 +8,22 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
-from torch import Tensor, nn
+from torch import Tensor
 
 from occkd_lib.losses.task.absolute_error import absolute_error
+from occkd_lib.losses.task.base import Facts, TaskLoss
+from occkd_lib.losses.task.centred import AdaReg, Center, Island, Reg, Uniform
 from occkd_lib.losses.task.cross_entropy import binary_cross_entropy, cross_entropy
+from occkd_lib.losses.task.focal import focal_loss
+from occkd_lib.losses.task.ldam import Ldam
 from occkd_lib.losses.task.multi_target import multi_target_loss
 from occkd_lib.plugins import resolve
 from occkd_lib.settings import first_error
 
-
-@dataclass(frozen=True)
-class Facts:
-    """What a loss may need to know before training: outputs K, embedding width D, class counts K.
-
-    counts: training faces of every class; () for a quantity.
-    """
-
-    outputs: int
-    embedding_dim: int
-    counts: tuple[int, ...]
-
-
-class TaskLoss(nn.Module):
-    """A task loss with needs or parameters of its own: ``Kind(facts, **parameters)``."""
-
-    def forward(self, output: Tensor, embedding: Tensor, target: Tensor) -> Tensor:
-        """output: B x K, embedding: B x D, target: B, or B x K for soft labels. -> scalar"""
-        raise TypeError(f"{type(self).__name__} must define forward()")
+__all__ = ["TASK_LOSSES", "Facts", "FunctionLoss", "LossChoice", "TaskLoss"]
 
 
 class FunctionLoss(TaskLoss):
@@ -57,6 +42,13 @@ TASK_LOSSES: dict[str, Callable[..., Tensor] | type[TaskLoss]] = {
     "binary_cross_entropy": binary_cross_entropy,
     "absolute_error": absolute_error,
     "multi_target": multi_target_loss,
+    "focal": focal_loss,
+    "ldam": Ldam,
+    "center": Center,
+    "island": Island,
+    "uniform": Uniform,
+    "reg": Reg,
+    "adareg": AdaReg,
 }
 
 

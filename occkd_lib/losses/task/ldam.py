@@ -8,6 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from occkd_lib.losses.task.base import Facts, TaskLoss
+
 
 def ldam_loss(
     cosines: Tensor,
@@ -33,3 +35,15 @@ def ldam_loss(
     margins = max_margin * margins / margins.max()
     z = cosines.float() - F.one_hot(targets, cosines.shape[1]) * margins
     return F.cross_entropy(scale * z, targets)
+
+
+class Ldam(TaskLoss):
+    """LDAM for a network whose head gives cosines (``cosine_head`` of its settings)."""
+
+    def __init__(self, facts: Facts, *, max_margin: float = 0.5, scale: float = 30.0) -> None:
+        super().__init__()
+        self.counts, self.max_margin, self.scale = facts.counts, max_margin, scale
+
+    def forward(self, output: Tensor, embedding: Tensor, target: Tensor) -> Tensor:
+        """output: B x K cosines; larger values mean that the head is none of cosines."""
+        return ldam_loss(output, target, self.counts, max_margin=self.max_margin, scale=self.scale)
