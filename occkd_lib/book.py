@@ -105,7 +105,7 @@ class Chapter:
     @property
     def store(self) -> results.Store:
         """All finished runs of the recipe, read now."""
-        return results.open_store(self.recipe, refresh=True)
+        return results.open_store(self.recipe)
 
     @cached_property
     def rows(self) -> dict[str, Row]:
@@ -120,13 +120,13 @@ class Chapter:
         """Target, and what every finished line of ``rows`` says of the test faces."""
         return self.store.table(self.name, self.seed if seed is None else seed)
 
-    def answers(self, looks: Mapping[str, tuple[str, str]]) -> pd.DataFrame:
+    def answers(self, asked: Mapping[str, tuple[str, str]]) -> pd.DataFrame:
         """Target, and under each label what a stage or arm says of a view of the test faces.
 
-        looks: label -> (stage or arm, view that it is tested on).
+        asked: label -> (stage or arm, view that it is tested on).
         """
         sources = {
-            label: results.Source(stage, NETWORK, view) for label, (stage, view) in looks.items()
+            label: results.Source(stage, NETWORK, view) for label, (stage, view) in asked.items()
         }
         return self.store.columns(self.name, sources, self.seed)
 

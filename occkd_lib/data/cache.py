@@ -19,8 +19,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -88,7 +87,9 @@ def decoded(
         return _open(pixels, rows)
     except damage:
         pass  # to be looked at when no other process can be making it
-    with _alone(name):
+    lock = outputs_root() / ".locks" / f"cache-{name}"
+    message = f"{name}: another process decodes it, waiting"
+    with locked(lock, lambda: print(message, file=sys.stderr)):
         try:
             return _open(pixels, rows)
         except FileNotFoundError:
@@ -127,13 +128,8 @@ def made_once(
         return torch.from_numpy(np.load(path, mmap_mode="c"))
     except (ValueError, EOFError, OSError):
         images = make()
-        write_atomically(path, partial(_write, images))
+        write_atomically(path, lambda aside: _write(aside, images.shape, [images]))
         return torch.from_numpy(images)
-
-
-def _write(images: np.ndarray, path: Path) -> None:
-    with open(path, "wb") as file:  # np.save would add .npy to the name of a file not yet whole
-        np.save(file, images)
 
 
 def source_key(files: Iterable[Path], choice: Sequence[object] = ()) -> str:
@@ -154,26 +150,16 @@ def source_key(files: Iterable[Path], choice: Sequence[object] = ()) -> str:
     return fingerprint([FORMAT, facts, *choice])
 
 
-@contextmanager
-def _alone(name: str) -> Iterator[None]:
-    """Wait until no other process decodes ``name``; the lock ends with the process."""
-    path = outputs_root() / ".locks" / f"cache-{name}"
-    message = f"{name}: another process decodes it, waiting"
-    with locked(path, lambda: print(message, file=sys.stderr)):
-        yield
-
-
 # --- decoding -------------------------------------------------------------------------------
 
 
 def _in_memory(name: str, work: Decoding) -> tuple[Tensor, pd.DataFrame]:
     images, bad = np.empty((len(work.table), *work.shape), np.uint8), []
-    for chunk in decode_all(range(len(images)), work.decode, name):
-        for row, image in chunk:
-            if isinstance(image, OcckdError):
-                bad.append(str(image))
-            else:
-                images[row] = image
+    for row, image in chain.from_iterable(decode_all(range(len(images)), work.decode, name)):
+        if isinstance(image, OcckdError):
+            bad.append(str(image))
+        else:
+            images[row] = image
     if bad:
         raise _unusable(name, bad, len(images))
     groups = groups_of_copies(_chunks(images, range(len(images))))
@@ -201,23 +187,17 @@ def _make(name: str, key: str, work: Decoding, pixels: Path, rows: Path) -> None
     if bad:
         write_atomically(listed, lambda aside: aside.write_text("\n".join(bad) + "\n"))
         raise _unusable(name, bad, n, listed)
-    header = _header((n, *work.shape))
-    stored = np.memmap(part, np.uint8, "r", len(header), (len(held), *work.shape))
+    shape = (n, *work.shape)
+    stored = np.memmap(part, np.uint8, "r", len(_header(shape)), (len(held), *work.shape))
     place = {key: row for row, key in enumerate(held)}
     order = [place[key] for key in wanted]
-
-    def write(aside: Path) -> None:
-        with open(aside, "wb") as file:
-            file.write(header)
-            for chunk in _chunks(stored, order):
-                file.write(chunk.data)
 
     table = work.table.assign(**groups_of_copies(_chunks(stored, order)))
     write_atomically(rows, lambda aside: table.to_parquet(aside))
     if held == wanted:
         os.replace(part, pixels)
     else:  # images that were put right later stand at the end, and some may not be wanted now
-        write_atomically(pixels, write)
+        write_atomically(pixels, lambda aside: _write(aside, shape, _chunks(stored, order)))
     for file in (part, keys, listed):
         file.unlink(missing_ok=True)
 
@@ -255,6 +235,14 @@ def _fill(
             names.flush()
             held += [wanted[row] for row, _ in good]
     return held, bad
+
+
+def _write(path: Path, shape: tuple[int, ...], chunks: Iterable[np.ndarray]) -> None:
+    """An .npy file of images that come some at a time."""
+    with open(path, "wb") as file:
+        file.write(_header(shape))
+        for chunk in chunks:
+            file.write(chunk.data)
 
 
 def _header(shape: tuple[int, ...]) -> bytes:

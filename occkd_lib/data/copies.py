@@ -152,10 +152,8 @@ def examples(
     """
     cells = torch.cat([cells_of(chunk) for chunk in in_chunks(images)])
     pairs = pairs_above(cells, around - 0.02)
-    same = [
-        torch.equal(images[i], images[j])
-        for i, j in zip(pairs["first"], pairs["second"], strict=True)
-    ]
-    pairs = pairs[~np.array(same, dtype=bool)].sort_values("correlation", ignore_index=True)
+    same = find_duplicates(images)
+    alike = (same[pairs["first"]] == same[pairs["second"]]) & (same[pairs["first"]] >= 0)
+    pairs = pairs[~alike].sort_values("correlation", ignore_index=True)
     cut = int((pairs["correlation"] <= around).sum())
     return pairs[max(cut - count, 0) : cut + count].reset_index(drop=True)

@@ -40,7 +40,6 @@ class DataSet:
     them, None where unknown. published(settings): what the authors report (train, val, test; or
     train with val, test; () nothing). options: settings to verify the data set with, one after the
     other. source, layout: where to get it, and what is expected, with settings in {braces}.
-    size_gb: of the download, None where unknown.
     """
 
     name: str
@@ -57,7 +56,6 @@ class DataSet:
     options: tuple[Mapping[str, Any], ...] = ({},)
     source: str = ""
     layout: str = ""
-    size_gb: float | None = None
 
     def classes_of(self, settings: DataSettings, task: str) -> tuple[str, ...]:
         """The classes of a task, () for a number; no image is read."""
@@ -74,6 +72,9 @@ class DataSet:
                 f"./data).{get} Expected there: {self.layout.format_map(settings.model_dump())}"
             )
         return path
+
+
+FLAGS = ("duplicate_of_train", "near_copy_of_train")
 
 
 def data_root(explicit: str | Path | None = None) -> Path:
@@ -108,11 +109,7 @@ def face_set(
         targets=task_of(task).target(table["target"].to_numpy()),
         ids=table["name"].to_numpy(dtype=str),
         splits=table["split"].to_numpy(dtype=str),
-        duplicate_of_train=table["duplicate_of_train"].to_numpy(dtype=bool),
-        near_copy_of_train=table["near_copy_of_train"].to_numpy(dtype=bool),
-        table=table.drop(columns=list(USED)),
+        **{flag: table[flag].to_numpy(dtype=bool) for flag in FLAGS},
+        table=table.drop(columns=["name", "split", "target", *FLAGS]),
         **more,
     )
-
-
-USED = ("name", "split", "target", "duplicate_of_train", "near_copy_of_train")

@@ -32,14 +32,14 @@ def decode_all(
     at a time, so the memory needed does not grow with the data set.
     """
 
-    def attempt(row: int) -> tuple[int, np.ndarray | OcckdError]:
+    def attempt(row: int) -> np.ndarray | OcckdError:
         try:
-            return row, decode(row)
+            return decode(row)
         except OcckdError as error:
-            return row, error
+            return error
 
     def several(part: Sequence[int]) -> list[tuple[int, np.ndarray | OcckdError]]:
-        return [attempt(row) for row in part]
+        return [(row, attempt(row)) for row in part]
 
     quiet = not sys.stderr.isatty()
     bar = Progress(console=Console(stderr=True), transient=True, disable=quiet)
@@ -88,22 +88,22 @@ def decode_image(
     return channels_first(image)
 
 
-def halves_resized(image: Image.Image, size: int) -> np.ndarray:
-    """The image (RGB or L) as C x size x size uint8, its upper and lower half each by itself.
+def halves_resized(image: Image.Image, size: int) -> Image.Image:
+    """The image (RGB or L) as size x size pixels, its upper and lower half each by itself.
 
     Occlusion is on native pixels: interpolation across the cut would let hidden rows be seen.
     Here native rows r < H/2 make stored rows r < size/2 and the others the others, so hiding a
     half of what is stored is hiding it of the native face. H >= 2.
     """
     if image.size == (size, size):
-        return channels_first(image)
+        return image
     width, height = image.size
     cut, middle = (height + 1) // 2, (size + 1) // 2
     whole = Image.new(image.mode, (size, size))
     for top, bottom, start, end in ((0, cut, 0, middle), (cut, height, middle, size)):
         half = image.crop((0, top, width, bottom))  # resize(box=...) would look beyond the box
         whole.paste(half.resize((size, end - start), Image.Resampling.BILINEAR), (0, start))
-    return channels_first(whole)
+    return whole
 
 
 def channels_first(image: Image.Image) -> np.ndarray:

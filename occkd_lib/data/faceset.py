@@ -123,16 +123,13 @@ class FaceSet:
         """The faces at ``index`` (int array), in that order; their images are not copied."""
         rows = torch.as_tensor(index, dtype=torch.int64)
         images = self.images
-        if isinstance(images, ImageRows):
-            picked = ImageRows(images.store, images.rows[rows])
-        else:
-            picked = ImageRows(images, rows)
-        soft = None if self.soft_targets is None else self.soft_targets[rows]
+        if isinstance(images, Tensor):
+            images = ImageRows(images, torch.arange(len(images)))
         return replace(
             self,
-            images=picked,
+            images=ImageRows(images.store, images.rows[rows]),
             targets=self.targets[rows],
-            soft_targets=soft,
+            soft_targets=None if self.soft_targets is None else self.soft_targets[rows],
             table=self.table.iloc[index].reset_index(drop=True) if len(self.table) else self.table,
             **{name: getattr(self, name)[index] for name in ROWS[1:]},
         )
@@ -147,9 +144,8 @@ class FaceSet:
     def fingerprint(self) -> str:
         """A hash of ids, splits, targets and 256 of the images: proof of which faces were used."""
         digest = hashlib.sha256(f"{self.name}|{self.task}|{self.label_rule}".encode())
-        digest.update(
-            "\n".join(f"{i}|{s}" for i, s in zip(self.ids, self.splits, strict=True)).encode()
-        )
+        named = (f"{i}|{s}" for i, s in zip(self.ids, self.splits, strict=True))
+        digest.update("\n".join(named).encode())
         digest.update(self.targets.numpy().tobytes())
         sample = np.linspace(0, len(self) - 1, min(256, len(self))).astype(int)
         digest.update(self.images[torch.from_numpy(sample)].numpy().tobytes())

@@ -51,7 +51,9 @@ def csv_rows(file: Path | zipfile.Path) -> Iterator[tuple[int, list[str]]]:
         raise OcckdError(f"{file} is damaged ({one_line(error)}): get it again") from None
 
 
-def titled_rows(file: Path, untitled: Sequence[str] = ()) -> Iterator[tuple[int, dict[str, str]]]:
+def titled_rows(
+    file: Path, untitled: Sequence[str] = (), needed: Collection[str] = ()
+) -> Iterator[tuple[int, dict[str, str]]]:
     """(row number, title -> cell) of a csv file; untitled: the titles of one that may have none."""
     titles: Sequence[str] = ()
     for number, cells in csv_rows(file):
@@ -63,6 +65,8 @@ def titled_rows(file: Path, untitled: Sequence[str] = ()) -> Iterator[tuple[int,
             titles = cells if has_titles else untitled
             if len(set(titles)) < len(titles):
                 raise OcckdError(f"{where}: two columns have the same title")
+            if not set(needed) <= set(titles):
+                raise OcckdError(f"{where}: expected the columns {', '.join(needed)}")
             if has_titles:
                 continue
         if len(cells) != len(titles):

@@ -109,20 +109,15 @@ def load_faces(
     name: str,
     *,
     task: str,
-    labels: str | None = None,
     root: str | Path | None = None,
-    split_seed: int = 0,
-    faces: int | None = None,
     cache: bool = True,
     **options: Any,
 ) -> FaceSet:
     """The faces of one data set for one task; ``.split("train" | "val" | "test")`` parts them.
 
     name: a key of DATA_SETS, or ``package.module:DATA_SET``. task: "expression", "gender", "age" or
-    "category". labels: FER+'s label rule, which must be chosen. split_seed: of whatever the book
-    chooses itself (splits; AffectNet's training faces; the built-in faces). faces: how many
-    built-in faces. options: further settings of the data set. root, cache and errors: see ``load``;
-    OcckdError, too, for a setting that the data set does not have.
+    "category". options: settings of the data set, such as ``labels`` (FER+'s label rule, which must
+    be chosen), ``split_seed`` (of whatever the book chooses itself) or ``faces`` (how many built-in
+    ones). root, cache and errors: see ``load``; OcckdError, too, for a setting that it lacks.
     """
-    chosen = {"labels": labels, "split_seed": split_seed or None, "faces": faces, **options}
-    return load(settings_of(name, **chosen), task, root=root, cache=cache)
+    return load(settings_of(name, **options), task, root=root, cache=cache)

@@ -21,7 +21,7 @@ from occkd_lib.data.copies import (
     repeats_of_train,
     together,
 )
-from occkd_lib.data.dataset import data_root
+from occkd_lib.data.dataset import DataSet, data_root
 from occkd_lib.data.faceset import SPLITS, FaceSet
 from occkd_lib.data.readers import DATA_SETS
 from occkd_lib.data.registry import data_set, load, locate, settings_of
@@ -49,23 +49,13 @@ class Report:
     in_kept_train: dict[str, dict[str, int]]
 
     @property
-    def groups(self) -> pd.DataFrame:
-        """Groups of identical faces."""
-        return self.copies["identical"]
-
-    @property
-    def contradictory(self) -> int:
-        """Groups of identical faces whose targets differ."""
-        return int((self.groups["targets"] > 1).sum())
-
-    @property
     def sizes(self) -> tuple[int, ...]:
         """Faces in train, val and test."""
         return tuple(int(self.counts[split].sum()) for split in SPLITS)
 
     def lines(self) -> list[str]:
         """The report, to be printed."""
-        faces, table = self.faces, self.faces.table
+        faces = self.faces
         rule = f", labels by {faces.label_rule}" if faces.label_rule else ""
         lines = [f"{faces.name}, {faces.task}{rule}: {sum(self.sizes):,} faces"]
         for split, size in zip(SPLITS, self.sizes, strict=True):
@@ -83,19 +73,18 @@ class Report:
             lines.append(f"  published: {shown}{note}: {verdict}")
         for kind, title in KINDS.items():
             groups = self.copies[kind]
-            lines += [
+            lines.append(
                 f"  {title}: {groups['faces'].sum():,} faces in {len(groups):,} groups, "
                 f"{(groups['splits'] > 1).sum():,} of them across splits, "
-                f"{(groups['targets'] > 1).sum():,} with different labels",
-                *(
-                    f"    {split} faces also among the published train images: {n:,}; in train as "
-                    f"used here: {self.in_kept_train[kind][split]:,}"
-                    for split, n in self.in_train[kind].items()
-                ),
+                f"{(groups['targets'] > 1).sum():,} with different labels"
+            )
+            lines += [
+                f"    {split} faces also among the published train images: {n:,}; in train as used "
+                f"here: {self.in_kept_train[kind][split]:,}"
+                for split, n in self.in_train[kind].items()
             ]
         for what, key in (("malformed", "malformed"), ("labelled twice", "repeated")):
-            names = table.attrs.get(key, ())
-            if names:
+            if names := faces.table.attrs.get(key, ()):
                 shown = ", ".join(names[:5]) + (" ..." if len(names) > 5 else "")
                 lines.append(f"  names {what}: {len(names):,} ({shown})")
         return [*lines, f"  fingerprint: {faces.fingerprint()}"]
@@ -168,12 +157,12 @@ def verify(
 def describe(root: str | Path | None = None) -> list[tuple[str, str, str]]:
     """(name, tasks, where it was found or "missing") of every data set."""
     folder = data_root(root)
-    rows = []
-    for name, known in DATA_SETS.items():
-        where = known.place or f"missing in {folder}"
+
+    def where(known: DataSet) -> str:
         try:
-            where = str((known.find and known.find(folder, None)) or where)
+            found = known.find and known.find(folder, None)
         except OcckdError as error:
-            where = f"unusable: {error}"
-        rows.append((name, ", ".join(known.tasks), where))
-    return rows
+            return f"unusable: {error}"
+        return str(found or known.place or f"missing in {folder}")
+
+    return [(name, ", ".join(known.tasks), where(known)) for name, known in DATA_SETS.items()]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -116,6 +116,19 @@ def read_layout(layouts: Mapping[str, Reader], tensors: Tensors) -> Pretrained |
         if mark in tensors:
             return reader(tensors)
     return None
+
+
+def fill(net: nn.Module, rule: Callable[[Tensor], Any], *kinds: type[nn.Module]) -> None:
+    """Random values for the weights of all layers of these kinds by ``rule``, zeros for biases."""
+    for module in net.modules():
+        if isinstance(module, kinds):
+            rule(module.get_parameter("weight"))
+            nn.init.zeros_(module.get_parameter("bias"))
+
+
+def he(weight: Tensor, mode: Literal["fan_in", "fan_out"] = "fan_in") -> Tensor:
+    """He et al.'s rule, which keeps the scale of the maps through ReLU."""
+    return nn.init.kaiming_normal_(weight, mode=mode, nonlinearity="relu")
 
 
 def parameter_count(model: nn.Module) -> int:

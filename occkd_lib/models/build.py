@@ -19,30 +19,23 @@ OPTIONS = ("input_size", "channels", "width", "dropout")
 
 
 def build_model(
-    name: str,
-    outputs: int,
-    *,
-    input_size: int | None = None,
-    channels: int | None = None,
-    width: int | None = None,
-    dropout: float | None = None,
-    init: str = "random",
+    name: str, outputs: int, *, init: str = "random", **options: float | None
 ) -> FaceNet:
-    """A network with ``outputs`` outputs; options left out take the network's own defaults.
+    """A network with ``outputs`` outputs.
 
     name: one of NETWORKS, "timm/NAME" for a backbone of timm (``timm.list_models()``), or your own
     as "package.module:Name": a subclass of FaceNet, or a function that returns one, called with
-    ``outputs`` and the options given. init: "random", a weights file, or the name of one in
+    ``outputs`` and the options given. options: some of OPTIONS; None, or left out, takes the
+    network's own default. init: "random", a weights file, or the name of one in
     ``weights_root()``; what was loaded stands in ``net.init_record``, see ``initialise``. Random
     values come from torch's global generator: seed it first.
 
     Raises OcckdError for an unknown network, an option it does not take, or unusable weights.
     """
-    given = {"input_size": input_size, "channels": channels, "width": width, "dropout": dropout}
-    options = {option: value for option, value in given.items() if value is not None}
-    kind = network_kind(name, options)
+    given = {option: value for option, value in options.items() if value is not None}
+    kind = network_kind(name, given)
     own = is_import_path(name)
-    net = own_network(name, kind, outputs, options) if own else kind(outputs, **options)
+    net = own_network(name, kind, outputs, given) if own else kind(outputs, **given)
     initialise(net, init)
     return net
 

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
 from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -25,35 +23,22 @@ class Cost:
     training: float
 
 
-def forward_flop(model: FaceNet) -> float:
-    """FLOP of one image's forward pass at ``model.input_spec``; a multiply-add counts as 2.
-
-    Convolutions and matrix products only, as usual: the rest is about a hundredth of them.
-    """
-    return flop(model, lambda output: None)
-
-
-def training_flop(model: FaceNet) -> float:
-    """FLOP of one image's forward and backward pass; frozen layers save their share.
-
-    About three times ``forward_flop``: the first layer needs no gradient of the pixels.
-    """
-    return flop(model, lambda output: output.sum().backward())
-
-
 def network_cost(network: NetworkSettings, outputs: int) -> Cost:
     """Cost of ``network.build(outputs)``; takes no memory for its values.
 
     Raises OcckdError for a network of timm that there is not, or a user's that cannot be built.
     """
     model = network.outline(outputs)
-    return Cost(parameter_count(model), forward_flop(model), training_flop(model))
+    return Cost(parameter_count(model), flop(model), flop(model, training=True))
 
 
-def flop(model: FaceNet, then: Callable[[Tensor], Any]) -> float:
-    """FLOP per image of the forward pass and of ``then(output)``, on the meta device.
+def flop(model: FaceNet, *, training: bool = False) -> float:
+    """FLOP of one image's forward pass at ``model.input_spec``; training: and its backward pass.
 
-    The model lends only its shapes: its values and batch statistics stay as they are.
+    A multiply-add counts as 2; convolutions and matrix products only, as usual: the rest is about a
+    hundredth of them. Training costs about three times the forward pass (the first layer needs no
+    gradient of the pixels); frozen layers save their share. Counted on the meta device: the model
+    lends only its shapes, its values and batch statistics stay as they are.
     """
     state = {
         name: torch.empty_like(value, device="meta").requires_grad_(value.requires_grad)
@@ -64,7 +49,9 @@ def flop(model: FaceNet, then: Callable[[Tensor], Any]) -> float:
     backward = {torch.ops.aten.convolution_backward: convolution_backward_flop}
     counter = FlopCounterMode(display=False, custom_mapping=backward)
     with torch.enable_grad(), counter:
-        then(functional_call(model, state, (pixels,)).output)
+        output = functional_call(model, state, (pixels,)).output
+        if training:
+            output.sum().backward()
     return counter.get_total_flops() / BATCH
 
 

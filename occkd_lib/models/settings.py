@@ -57,10 +57,8 @@ class NetworkSettings(Settings):
             return self.rebuild(outputs, None)
 
     def embedding_dim(self, outputs: int = 1) -> int:
-        """Width D of its embedding; takes no memory.
-
-        Raises OcckdError for a network that does not do what it says: B x D and B x outputs, from
-        images of its input_spec.
+        """Width D of its embedding; takes no memory. OcckdError for a network that does not give
+        B x D and B x outputs from images of its input_spec.
         """
         return embedding_dim(self, outputs)
 

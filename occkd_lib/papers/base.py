@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib.resources.abc import Traversable
+from io import StringIO
 
 import pandas as pd
 import yaml
@@ -67,10 +68,8 @@ class Paper:
     def cells(self) -> pd.DataFrame:
         """All that it prints, one row a cell; see ``papers.published``."""
         files = sorted((f for f in self.folder.iterdir() if f.name.endswith(".csv")), key=str)
-        parts = []
-        for file in files:
-            with file.open() as lines:
-                parts.append(pd.read_csv(lines, dtype={"table": str}))
+        texts = (StringIO(file.read_text(encoding="utf-8")) for file in files)
+        parts = [pd.read_csv(text, dtype={"table": str}) for text in texts]
         cells = pd.concat(parts, ignore_index=True)
         cells["significant"] = cells["significant"].notna()
         cells.insert(3, "method", cells["row_method"].str.replace(r" \[\d+\]$", "", regex=True))

@@ -36,6 +36,10 @@ SHORT = [
 ]  # fmt: skip
 REST = ["ours - published", *COMPARED, "subset", "label rule"]
 ROW = ["name", "train faces", "test faces", "data set", "metric", "subset"]  # of a published table
+HERE = {  # column of a published table -> what we call it
+    "train_faces": "train faces", "test_faces": "test faces", "dataset": "data set",
+    "model": "network", "note": "their note",
+}  # fmt: skip
 PLACE = [*ROW, "network"]  # of a cell; name: as the paper calls the row, or we where it does not
 
 
@@ -82,10 +86,7 @@ def side_by_side(
         cited = theirs["name"][theirs["name"].str.startswith(paper.cited)]
         order = {
             "subset": [OFFICIAL],
-            "method": [
-                *(cited_work(paper, name) for name in cited),
-                *(place.title for place in own),
-            ],
+            "method": [*(cited_work(paper, name) for name in cited), *titles],
             "test faces": ["full"],
             "network": list(theirs["network"]),
             "data set": list(theirs["data set"]),
@@ -112,20 +113,13 @@ def their_lines(paper: Paper, cells: pd.DataFrame) -> pd.DataFrame:
     words = cells["metric"].str.replace("_pct", ", %").str.replace("_", " ")
     cited = cells["row_method"].str.startswith(paper.cited)  # told apart by its reference
     text = cells["value"].map("{:.2f}".format) + np.where(cells["significant"], "†", "")
-    return pd.DataFrame(
-        {
-            "name": cells["row_method"].where(cited, cells["method"]),
-            "train faces": cells["train_faces"],
-            "test faces": cells["test_faces"],
-            "data set": cells["dataset"],
-            "metric": cells["metric"].map(ours).fillna(words),
-            "subset": OFFICIAL,
-            "network": cells["model"],
-            "value": cells["value"],
-            "published": text.where(cells["value"].notna(), "-"),
-            "their note": cells["note"],
-        }
-    )
+    found = cells.assign(
+        name=cells["row_method"].where(cited, cells["method"]),
+        metric=cells["metric"].map(ours).fillna(words),
+        subset=OFFICIAL,
+        published=text.where(cells["value"].notna(), "-"),
+    ).rename(columns=HERE)
+    return found[[*PLACE, "value", "published", "their note"]]
 
 
 def our_lines(
@@ -218,8 +212,9 @@ def builtin_places(paper: str) -> tuple[dict[tuple, Row], dict[tuple, str]]:
 def filled(found: pd.DataFrame, paper: Paper, recipe: Recipe) -> pd.DataFrame:
     """The complete form, with words where there is only a published value, and how to get ours:
     by ``recipe`` if it can, else by the recipe that repeats the paper, or any other."""
-    known = zip(builtin_places(paper.name), places(paper, [recipe]), strict=True)
-    rows, commands = (others | own for others, own in known)
+    rows, commands = builtin_places(paper.name)
+    own_rows, own_commands = places(paper, [recipe])
+    rows, commands = rows | own_rows, commands | own_commands
     tasks = {name: task_of(task) for (_, task), name in paper.datasets.items()}
     found = found.assign(**{"to get it": ""})
     for i in found.index[found["ours"].isna()]:

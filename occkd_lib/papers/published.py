@@ -14,13 +14,9 @@ from occkd_lib.papers.base import Paper, PublishedTable
 PAPERS: dict[str, Paper] = {
     paper.name: paper for paper in (journal.PAPER, icpr2020.PAPER, emotional_education.PAPER)
 }
+ALL_TABLES = {key: t for paper in PAPERS.values() for key, t in paper.keyed_tables().items()}
 # those that something of ours can stand beside
-TABLES: dict[str, PublishedTable] = {
-    key: table
-    for paper in PAPERS.values()
-    if paper.datasets
-    for key, table in paper.keyed_tables().items()
-}
+TABLES = {key: table for key, table in ALL_TABLES.items() if PAPERS[table.paper].datasets}
 
 
 def published(paper: str | None = None, table: str | int | None = None) -> pd.DataFrame:
@@ -50,10 +46,9 @@ def everything() -> pd.DataFrame:
 
 def published_table(table: int | str) -> PublishedTable:
     """The table called 1, 2, 3, 4 (of the journal), "icpr" ...; ValueError for any other."""
-    known = {key: spec for paper in PAPERS.values() for key, spec in paper.keyed_tables().items()}
-    if str(table) not in known:
-        raise ValueError(f"no Table {table} to stand beside; one of {', '.join(known)}")
-    return known[str(table)]
+    if str(table) not in ALL_TABLES:
+        raise ValueError(f"no Table {table} to stand beside; one of {', '.join(ALL_TABLES)}")
+    return ALL_TABLES[str(table)]
 
 
 def disagreements() -> pd.DataFrame:

@@ -19,14 +19,12 @@ def score_bars(scores: pd.DataFrame) -> Figure:
     Columns: the metric, called by its heading; low; high; more, which are not drawn.
     """
     table = scores.iloc[:, :3].to_numpy(dtype=float)
-    with canvas(figsize=(WIDTH, 0.7 + 0.38 * len(table))) as (figure, axes):
-        ax, spread = axes[0, 0], np.abs(table[:, 1:].T - table[:, 0])
+    with canvas(figsize=(WIDTH, 0.7 + 0.38 * len(table))) as (figure, [[ax]]):
+        spread = np.abs(table[:, 1:].T - table[:, 0])
         errors = {"ecolor": "0.25", "capsize": 3, "elinewidth": 1.2}
-        ax.barh(range(len(table)), table[:, 0], xerr=spread, color=PALETTE[0], alpha=0.85,
-                height=0.6, error_kw=errors)  # fmt: skip
-        for y, (value, _, high) in enumerate(table):
-            ax.annotate(f"{value:.1f}", (high, y), xytext=(5, 0), textcoords="offset points",
-                        va="center", fontsize=9)  # fmt: skip
+        bars = ax.barh(range(len(table)), table[:, 0], xerr=spread, color=PALETTE[0], alpha=0.85,
+                       height=0.6, error_kw=errors)  # fmt: skip
+        ax.bar_label(bars, fmt="{:.1f}", padding=5, fontsize=9)
         label_rows(ax, scores.index)
         ax.margins(x=0.1)
         ax.set(xlabel=f"{scores.columns[0]} (95 % interval)", xlim=(0, None))
@@ -51,16 +49,15 @@ def by_group(
     target = seeds[0]["target"].to_numpy()
     group, titles = task.groups(target, classes)
     present, sizes = np.unique(group, return_counts=True)
-    shades, width = colored(names, colors), 0.8 / len(names)
-    with canvas(figsize=(WIDTH, 3.2)) as (figure, axes):
-        ax = axes[0, 0]
-        for k, name in enumerate(names):
-            added = [task.metric.per_face(target, table[name].to_numpy()) for table in seeds]
-            means = pd.Series(np.mean(added, axis=0)).groupby(group).mean()
-            x = np.arange(len(present)) + (k - (len(names) - 1) / 2) * width
-            ax.bar(x, task.metric.factor * means, width * 0.92, label=name, color=shades[name])
-        labels = [f"{titles[g]}\n({n:,})" for g, n in zip(present, sizes, strict=True)]
-        ax.set_xticks(range(len(present)), labels)
+    shades = colored(names, colors)
+    faces = {
+        name: np.mean([task.metric.per_face(target, t[name].to_numpy()) for t in seeds], axis=0)
+        for name in names
+    }
+    means = task.metric.factor * pd.DataFrame(faces).groupby(group).mean()
+    means.index = [f"{titles[g]}\n({n:,})" for g, n in zip(present, sizes, strict=True)]
+    with canvas(figsize=(WIDTH, 3.2)) as (figure, [[ax]]):
+        means.plot.bar(ax=ax, width=0.8, rot=0, color=shades, edgecolor="white", legend=False)
         if task.continuous:
             ax.set(xlabel=f"{task.name} (faces)", ylabel=task.metric.heading)
         else:
@@ -77,8 +74,7 @@ def discordant_bars(tests: Mapping[str, McNemar], *, names: tuple[str, str] = ("
 
     tests: label -> mcnemar_test(correct_a, correct_b); names: what a and b are called.
     """
-    with canvas(figsize=(WIDTH, 0.9 + 0.42 * len(tests))) as (figure, axes):
-        ax = axes[0, 0]
+    with canvas(figsize=(WIDTH, 0.9 + 0.42 * len(tests))) as (figure, [[ax]]):
         y = np.arange(len(tests))
         a, b = ([getattr(t, side) for t in tests.values()] for side in ("only_a", "only_b"))
         ax.barh(y, a, color=PALETTE[0], height=0.6, label=f"only {names[0]} is right")
@@ -104,8 +100,7 @@ def shares(counts: pd.DataFrame) -> Figure:
     counts: faces, one row a class, one column a split.
     """
     table = 100 * counts / counts.sum()
-    with canvas(figsize=(WIDTH, 2.8)) as (figure, axes):
-        ax = axes[0, 0]
+    with canvas(figsize=(WIDTH, 2.8)) as (figure, [[ax]]):
         table.plot.bar(ax=ax, width=0.8, rot=0, color=PALETTE[: table.shape[1]], legend=False)
         ax.set(xlabel="", ylabel="% of the split")
         ax.tick_params(axis="x", length=0)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from textwrap import fill
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
@@ -31,8 +30,7 @@ def agreement(
         return confusion_matrix(target, said, classes, title=name)
     unit = task.metric.unit
     top = 5 + max(target.max(), said.max())
-    with canvas(figsize=(4.2, 4.2)) as (figure, axes):
-        ax = axes[0, 0]
+    with canvas(figsize=(4.2, 4.2)) as (figure, [[ax]]):
         ax.plot([0, top], [0, top], color="0.6", linewidth=1)
         ax.scatter(target, said, s=12, alpha=0.4, linewidths=0, color=PALETTE[0])
         pairs = pd.DataFrame({"x": target, "y": said}).groupby(task.groups(target, classes)[0])
@@ -59,14 +57,12 @@ def confusion_matrix(
     text = np.array([f"{s:.0f}\n({c})" if c else "" for s, c in cells]).reshape(k, k)
     names = [f"{name}  ({size})" for name, size in zip(classes, sizes[:, 0], strict=True)]
     side = 2.2 + 0.56 * k
-    with canvas(figsize=(side + 0.6, side)) as (figure, axes):
-        ax = axes[0, 0]
+    with canvas(figsize=(side + 0.6, side)) as (figure, [[ax]]):
         sns.heatmap(share, ax=ax, annot=text, fmt="", cmap="Blues", vmin=0, vmax=100, square=True,
                     linewidths=0.5, annot_kws={"size": 8}, xticklabels=classes, yticklabels=names,
                     cbar_kws={"label": "% of the true class", "shrink": 0.7})  # fmt: skip
         ax.set(xlabel="predicted", ylabel="true (faces)", title=fill(title, int(9 * side)))
         ax.tick_params(length=0)
         ax.tick_params(axis="y", rotation=0)
-        ax.tick_params(axis="x", rotation=45)
-        plt.setp(ax.get_xticklabels(), ha="right", rotation_mode="anchor")
+        ax.set_xticklabels(classes, rotation=45, ha="right", rotation_mode="anchor")
     return figure

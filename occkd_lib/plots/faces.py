@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from torch import Tensor
 
 from occkd_lib.data import FaceSet
 from occkd_lib.occlusion import view_title, visible_pixels
@@ -32,10 +31,18 @@ def show_image(ax: Axes, image: np.ndarray, title: str = "") -> None:
     ax.axis("off")
 
 
-def name_row(ax: Axes, name: str, **how: object) -> None:
-    """The name of a row of images, to the left of its first."""
-    place = {"transform": ax.transAxes, "ha": "right", "va": "center", "fontsize": 9}
-    ax.text(-0.12, 0.5, name, **place, **how)  # type: ignore[arg-type]
+def show_row(
+    axes: np.ndarray,
+    name: str,
+    images: Iterable[Values],
+    titles: Sequence[str] | None = None,
+    **how: Any,
+) -> None:
+    """One image (C x H x W) an axis, and the row's name to the left of the first."""
+    for ax, image, title in zip(axes, images, titles or [""] * len(axes), strict=True):
+        show_image(ax, as_numpy(image), title)
+    place = {"transform": axes[0].transAxes, "ha": "right", "va": "center", "fontsize": 9}
+    axes[0].text(-0.12, 0.5, name, **place, **how)
 
 
 def image_grid(
@@ -82,14 +89,14 @@ def triplet_strip(
     anchors, positives, negatives: N x C x H x W uint8. titles: three rows of N captions.
     """
     names = ("anchor\n(student)", "positive\n(teacher)", "negative\n(student)")
-    rows = [as_numpy(images) for images in (anchors, positives, negatives)]
-    count = len(rows[0])
+    captions = (None, None, None) if titles is None else titles
+    count = len(anchors)
     extent = (0.9 + count * 1.15, 3 * (1.15 if titles is None else 1.35))
     with canvas(3, count, figsize=extent) as (figure, axes):
-        for r, (images, name) in enumerate(zip(rows, names, strict=True)):
-            for c in range(count):
-                show_image(axes[r, c], images[c], titles[r][c] if titles is not None else "")
-            name_row(axes[r, 0], name, color=PALETTE[(0, 2, 3)[r]], fontweight="bold")
+        for row, name, images, said, place in zip(
+            axes, names, (anchors, positives, negatives), captions, (0, 2, 3), strict=True
+        ):
+            show_row(row, name, images, said, color=PALETTE[place], fontweight="bold")
     return figure
 
 
@@ -123,12 +130,3 @@ def explanation_grid(faces: FaceSet, shown: Mapping[str, Explanation]) -> Figure
                     if not border.all():
                         ax.contour(border, [0.5], colors="white", linewidths=0.8, linestyles=":")
     return figure
-
-
-def show_row(
-    axes: np.ndarray, name: str, images: Iterable[Tensor], titles: Sequence[str] = ()
-) -> None:
-    """One image (C x H x W) an axis, and the row's name to the left of the first."""
-    for c, (ax, image) in enumerate(zip(axes, images, strict=True)):
-        show_image(ax, image.numpy(), titles[c] if titles else "")
-    name_row(axes[0], name)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from textwrap import fill
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -33,39 +32,34 @@ BESIDE = 44  # characters of a label beside a forest
 FAR = 6  # times the median reach of a table's intervals
 
 
-class Dot(NamedTuple):
-    """A row of ``forest``: a value and its interval."""
-
-    label: str
-    value: float
-    low: float
-    high: float
-    color: Color
-
-
 def forest(
-    dots: Sequence[Dot], xlabel: str, *, at: float = 0.0, title: str = "", limit: float = math.inf
+    labels: Iterable[str],
+    values: pd.DataFrame,
+    colors: Iterable[Color],
+    xlabel: str,
+    *,
+    at: float = 0.0,
+    title: str = "",
+    limit: float = math.inf,
 ) -> Figure:
     """Values with their intervals, one a row, against the line ``at``.
 
-    limit: a value further from the line would flatten the others; it is written at the edge.
-    Long labels, title and ``xlabel`` are wrapped.
+    values: value, low, high. limit: a value further from the line would flatten the others; it is
+    written at the edge. Long labels, title and ``xlabel`` are wrapped.
     """
-    labels = [wrapped(dot.label, BESIDE) for dot in dots]
+    labels = [wrapped(str(label), BESIDE) for label in labels]
     xlabel, title = wrapped(xlabel, 90), wrapped(title, 84)
     lines = xlabel.count("\n") + bool(title) + sum(text.count("\n") for text in (title, *labels))
-    with canvas(figsize=(WIDTH, 0.85 + 0.15 * lines + 0.34 * len(dots))) as (figure, axes):
-        ax = axes[0, 0]
+    rows = zip(values.to_numpy(float), colors, strict=True)
+    with canvas(figsize=(WIDTH, 0.85 + 0.15 * lines + 0.34 * len(labels))) as (figure, [[ax]]):
         ax.axvline(at, color="0.4", linewidth=1, linestyle="--")
-        for y, dot in enumerate(dots):
-            if abs(dot.value - at) <= limit:
-                draw(ax, y, dot)
-                continue
-            left = dot.value < at
-            arrows = "\N{LEFTWARDS ARROW} {:+.1f}", "{:+.1f} \N{RIGHTWARDS ARROW}"
-            text, side = arrows[not left].format(dot.value), "left" if left else "right"
-            edge = at - limit if left else at + limit
-            ax.text(edge, y, text, ha=side, va="center", color=dot.color)
+        for y, ((value, low, high), color) in enumerate(rows):
+            if abs(value - at) <= limit:
+                draw(ax, y, value, low, high, color)
+            elif value < at:
+                ax.text(at - limit, y, f"← {value:+.1f}", ha="left", va="center", color=color)
+            else:
+                ax.text(at + limit, y, f"{value:+.1f} →", ha="right", va="center", color=color)
         label_rows(ax, labels)
         figure.supxlabel(xlabel)
         if title:  # over the whole width, labels included
@@ -81,25 +75,15 @@ def wrapped(text: str, width: int) -> str:
     return "\n".join(fill(line, width) for line in text.split("\n"))
 
 
-def draw(ax: Axes, y: int, dot: Dot) -> None:
+def draw(ax: Axes, y: int, value: float, low: float, high: float, color: Color) -> None:
     """One value with its interval in row ``y``."""
-    ax.plot([dot.low, dot.high], [y, y], color=dot.color, linewidth=2.2)
-    ax.plot(dot.value, y, "o", color=dot.color, markersize=7)
+    ax.plot([low, high], [y, y], color=color, linewidth=2.2)
+    ax.plot(value, y, "o", color=color, markersize=7)
 
 
-def dots_of(
-    labels: Iterable[str],
-    values: pd.DataFrame,
-    special: pd.Series,
-    colors: tuple[Color, Color] = (FAINT, SIGNIFICANT),
-) -> list[Dot]:
-    """values: value, low, high; special: which rows have the second of the two colours."""
-    return [
-        Dot(str(label), value, low, high, colors[bool(chosen)])
-        for label, (value, low, high), chosen in zip(
-            labels, values.to_numpy(float), special, strict=True
-        )
-    ]
+def blue(clear: pd.Series) -> list[Color]:
+    """A colour a row: blue where it is told apart."""
+    return [SIGNIFICANT if row else FAINT for row in clear]
 
 
 def pairs(table: pd.DataFrame) -> list[str]:
@@ -117,10 +101,9 @@ def better(metric: Metric, more: str = "more", less: str = "less") -> str:
 def difference_forest(table: pd.DataFrame, metric: Metric | str, *, title: str = "") -> Figure:
     """Rows of ``results.differences`` as dots with intervals around zero."""
     metric = metric_of(metric)
-    values = table[["difference", "low", "high"]]
-    dots = dots_of(pairs(table), values, table["p (Holm)"] < LEVEL)
+    values, colors = table[["difference", "low", "high"]], blue(table["p (Holm)"] < LEVEL)
     label = f"difference, {metric.unit} ({better(metric)}; blue: p (Holm) < {LEVEL})"
-    return forest(dots, label, title=title)
+    return forest(pairs(table), values, colors, label, title=title)
 
 
 def ablation_forest(table: pd.DataFrame, metric: Metric | str, *, title: str = "") -> Figure:
@@ -130,15 +113,17 @@ def ablation_forest(table: pd.DataFrame, metric: Metric | str, *, title: str = "
     reach = values.abs().max(axis=1)
     limit = 1.15 * reach[reach <= FAR * reach.median()].max() or math.inf  # all equal
     label = f"{metric.unit} ({better(metric)}) against: {first}\nblue: p (Holm) < {LEVEL}"
-    dots = dots_of(rows.index, values, rows["p (Holm)"] < LEVEL)
-    return forest(dots, label, title=title, limit=limit)
+    colors = blue(rows["p (Holm)"] < LEVEL)
+    return forest(rows.index, values, colors, label, title=title, limit=limit)
 
 
 def over_seeds_forest(table: pd.DataFrame, metric: Metric | str) -> Figure:
     """Each seed's difference (rings), their mean with its interval over seeds."""
     metric, clear = metric_of(metric), (table["low"] > 0) | (table["high"] < 0)
     figure = forest(
-        dots_of(pairs(table), table[["mean", "low", "high"]], clear),
+        pairs(table),
+        table[["mean", "low", "high"]],
+        blue(clear),
         f"difference, {metric.unit} ({better(metric)}); rings: seeds\n"
         "blue: the 95 % interval over seeds leaves zero out",
     )
@@ -155,9 +140,9 @@ def attention_forest(
     part: of the face, in words, where the mass lies; chance: per cent of the pixels that lie there.
     Orange: networks that see the full face.
     """
-    values, full = table[["mass, %", "low", "high"]], table["sees"] == "full"
-    dots = dots_of(table.index, values, full, (PALETTE[0], PALETTE[1]))
-    return forest(dots, f"Grad-CAM mass on the {part}, % (95 % interval over faces)", at=chance)
+    colors = [PALETTE[sees == "full"] for sees in table["sees"]]
+    label = f"Grad-CAM mass on the {part}, % (95 % interval over faces)"
+    return forest(table.index, table[["mass, %", "low", "high"]], colors, label, at=chance)
 
 
 def references(rows: Iterable[Row]) -> list[str]:
@@ -190,8 +175,7 @@ def results_forest(
     reach = np.array([*near["low"], *near["high"], *np.concatenate([*near["values"]])])
     left, right, span = reach.min(), reach.max(), np.ptp(reach)
     lines = references(rows.values())
-    with canvas(figsize=(WIDTH, 0.9 + 0.36 * len(drawn))) as (figure, axes):
-        ax = axes[0, 0]
+    with canvas(figsize=(WIDTH, 0.9 + 0.36 * len(drawn))) as (figure, [[ax]]):
         for y, line in enumerate(drawn.to_dict("records")):
             mean, color = line["mean"], PALETTE[rows[line["row"], view].color % len(PALETTE)]
             ax.annotate(f"{mean:.2f}", (1.01, y), xycoords=("axes fraction", "data"),
@@ -204,7 +188,7 @@ def results_forest(
                 continue
             if line["row"] in lines:
                 ax.axvline(mean, color=color, linewidth=1.2, linestyle="--", zorder=0)
-            draw(ax, y, Dot("", mean, line["low"], line["high"], color))
+            draw(ax, y, mean, line["low"], line["high"], color)
             if len(line["values"]) > 1:
                 places = [y + 0.28] * len(line["values"])
                 ax.plot(line["values"], places, "|", color=color, markersize=7, alpha=0.8)

@@ -13,8 +13,6 @@ from occkd_lib.plots.style import PALETTE, WIDTH, canvas
 from occkd_lib.tasks import Task
 from occkd_lib.tasks.metrics import Values, as_numpy
 
-AXES = {"tsne": "t-SNE", "pca": "first two principal components"}
-
 
 def embedding_maps(
     panels: Mapping[str, Values],
@@ -22,10 +20,9 @@ def embedding_maps(
     task: Task,
     classes: Sequence[str],
     *,
-    method: str = "tsne",
     seed: int = 0,
 ) -> Figure:
-    """Embeddings in the plane, by t-SNE or "pca"; coloured by class, or by a quantity.
+    """Embeddings in the plane, by t-SNE; coloured by class, or by a quantity.
 
     panels: title -> N x D, of the same N faces in every panel (D may differ). targets: N. classes:
     their names, () for a quantity. Distances between t-SNE's clusters mean nothing, nor does where
@@ -40,7 +37,7 @@ def embedding_maps(
     with canvas(rows, columns, figsize=size) as (figure, axes):
         dots = {"s": 12 if columns == 1 else 7, "alpha": 0.75, "linewidths": 0}
         for ax, (title, embeddings) in zip(axes.flat, panels.items(), strict=False):
-            points = in_the_plane(embeddings, method, seed)
+            points = in_the_plane(embeddings, seed)
             if task.continuous:
                 drawn = ax.scatter(*points.T, c=values, cmap="viridis", **dots)
             else:
@@ -51,7 +48,7 @@ def embedding_maps(
             ax.set_aspect("equal", adjustable="datalim")  # all panels of one size
         for ax in axes.flat[len(panels) :]:
             ax.axis("off")
-        figure.supxlabel(AXES[method])
+        figure.supxlabel("t-SNE")
         if task.continuous:
             label = f"{task.name}, {task.metric.unit}"
             bar = figure.colorbar(drawn, ax=axes, label=label, shrink=0.7)
@@ -62,19 +59,14 @@ def embedding_maps(
     return figure
 
 
-def in_the_plane(embeddings: Values, method: str, seed: int) -> np.ndarray:
-    """N x D to N x 2, by "tsne" (after 50 principal components) or "pca"."""
+def in_the_plane(embeddings: Values, seed: int) -> np.ndarray:
+    """N x D to N x 2, by t-SNE of the first 50 principal components (its usual first step)."""
     from sklearn.decomposition import PCA
     from sklearn.manifold import TSNE
 
     points = as_numpy(embeddings).astype(np.float32)
-    if method not in AXES:
-        raise ValueError(f"unknown method {method!r}; one of {', '.join(AXES)}")
-    if method == "pca" or points.shape[1] > 50:  # the usual first step of t-SNE, and far faster
-        kept = 2 if method == "pca" else min(50, len(points))
-        points = PCA(kept, random_state=seed).fit_transform(points)
-    if method == "pca":
-        return points
+    if points.shape[1] > 50:
+        points = PCA(min(50, len(points)), random_state=seed).fit_transform(points)
     perplexity = min(30.0, (len(points) - 1) / 3)
     tsne = TSNE(2, perplexity=perplexity, init="pca", max_iter=500, random_state=seed)
     return tsne.fit_transform(points)

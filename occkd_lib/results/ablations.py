@@ -51,9 +51,7 @@ def questions(experiment: Experiment, seed: int | None = None) -> dict[str, Ques
     }
     found = {name: asked for name, asked in standing.items() if len(asked.sources) > 1}
     own = experiment.ablations if seed is None else experiment.ablations_of(seed)
-    for name, ablation in own.items():
-        found[name] = Question(ablation.question, arms(experiment, ablation))
-    return found
+    return found | {k: Question(a.question, arms(experiment, a)) for k, a in own.items()}
 
 
 def steps(experiment: Experiment, rows: Sequence[Row]) -> dict[str, Source]:
@@ -124,11 +122,6 @@ def stages_of(asked: Mapping[str, Question]) -> list[str]:
     return list(dict.fromkeys(source.stage for source in sources))
 
 
-def complete_seeds(store: Store, experiment: str, question: Question) -> list[int]:
-    """Seeds for which every run that the question needs is done."""
-    return store.complete_seeds(experiment, stages_of({"": question}))
-
-
 def ablation_table(
     store: Store, experiment: str, question: Question, seeds: Sequence[int] | None = None
 ) -> pd.DataFrame:
@@ -140,12 +133,11 @@ def ablation_table(
     McNemar for one seed's accuracy, else paired bootstrap), p (Holm; over the table). Per cent, or
     years. Raises OcckdError when no seed is finished.
     """
-    seeds = complete_seeds(store, experiment, question) if seeds is None else seeds
+    stages = stages_of({"": question})
+    seeds = store.complete_seeds(experiment, stages) if seeds is None else seeds
     if not seeds:
-        missing = ", ".join(stages_of({"": question}))
-        raise OcckdError(
-            f"{store.recipe.name}/{experiment}: no seed has all of {missing}: run chapter 7 first"
-        )
+        where, missing = f"{store.recipe.name}/{experiment}", ", ".join(stages)
+        raise OcckdError(f"{where}: no seed has all of {missing}: run chapter 7 first")
     metric = task_of(store.recipe.experiment(experiment).task).metric
     test, val = (
         [store.columns(experiment, question.sources, seed, split=split) for seed in seeds]
@@ -187,7 +179,7 @@ def sections(store: Store) -> Iterator[Section]:
     for name, experiment in store.recipe.experiments.items():
         metric = task_of(experiment.task).metric
         for kind, question in questions(experiment).items():
-            if complete_seeds(store, name, question):
+            if store.complete_seeds(name, stages_of({"": question})):
                 table = ablation_table(store, name, question)
                 said = f"{question.text} {sentence(table, metric)}"
                 title = f"Ablation {name} {kind}"

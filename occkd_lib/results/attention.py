@@ -50,19 +50,13 @@ class Explanation:
     said: list[str]
 
 
-def explain(
-    network: Watched,
-    faces: FaceSet,
-    *,
-    target: int | Tensor | None = None,
-    precision: str = "fp32",
-) -> Explanation:
+def explain(network: Watched, faces: FaceSet, *, target: int | Tensor | None = None) -> Explanation:
     """Grad-CAM of all ``faces``, for the network's own answer or for ``target``; see grad_cam.
 
-    The network is moved to the best device. precision: the experiment's.
+    The network is moved to the best device.
     """
     model, view = network
-    compute, task = Compute.best(precision), task_of(faces.task)
+    compute, task = Compute.best("fp32"), task_of(faces.task)
     views = Views(faces, model.to(compute.device).input_spec, compute.device)
     index = torch.arange(len(faces), device=compute.device)
     output = predict(model, views, view, compute=compute).output
@@ -94,17 +88,13 @@ def attention_table(
     *,
     against: str,
     faces: int | None = None,
-    precision: str = "fp32",
 ) -> pd.DataFrame:
     """How much of the Grad-CAM mass of each network lies on the visible part; see shares_table.
 
     faces: how many of ``test`` are looked at, None for all.
     """
     chosen = test.sample(faces)
-    shares = {
-        name: visible_shares(network, chosen, visible, precision=precision)
-        for name, network in networks.items()
-    }
+    shares = {name: visible_shares(look, chosen, visible) for name, look in networks.items()}
     return shares_table(shares, {name: view for name, (_, view) in networks.items()}, against)
 
 

@@ -50,18 +50,10 @@ class Answers:
     predictions: dict[int, np.ndarray]
 
     @property
-    def name(self) -> str:
-        return self.row.name
-
-    @property
-    def view(self) -> str:
-        return self.row.view
-
-    @property
     def place(self) -> dict[str, str]:
         """What every line of a table says of where it comes from."""
         trained_on = "+".join(self.row.trained_on)
-        return {"row": self.name, "train_faces": trained_on, "test_faces": self.view}
+        return {"row": self.row.name, "train_faces": trained_on, "test_faces": self.row.view}
 
     @property
     def copies(self) -> np.ndarray:
@@ -169,13 +161,7 @@ class Store:
         return result
 
     def columns(
-        self,
-        experiment: str,
-        sources: Mapping[str, Source],
-        seed: int,
-        *,
-        split: str = "test",
-        data: str | None = None,
+        self, experiment: str, sources: Mapping[str, Source], seed: int, *, split: str = "test"
     ) -> pd.DataFrame:
         """What each source says of the same faces, side by side.
 
@@ -183,7 +169,7 @@ class Store:
         the data set has no such split. Raises OcckdError for a source that is not finished, or was
         not tested on that view.
         """
-        data = data or data_name(self.recipe.experiment(experiment).data)
+        data = data_name(self.recipe.experiment(experiment).data)
         parts: list[pd.DataFrame] = []
         for stage, key, view in sources.values():
             run = self.run(experiment, seed, stage)
@@ -251,16 +237,6 @@ def check_settings(run: Run, experiment: Experiment, stage: str) -> None:
         )
 
 
-_stores: dict[str, Store] = {}
-
-
-def open_store(recipe: Recipe | str | Path, *, refresh: bool = False) -> Store:
-    """The store of a recipe (or of the one of that name or file), kept between calls.
-
-    What finishes later is found. refresh: forget what has been read, as after a run was deleted.
-    """
-    recipe = recipe if isinstance(recipe, Recipe) else load_recipe(recipe)
-    key = f"{outputs_root()}|{recipe.model_dump_json()}"
-    if refresh or key not in _stores:
-        _stores[key] = Store(recipe)
-    return _stores[key]
+def open_store(recipe: Recipe | str | Path) -> Store:
+    """A new store of a recipe, or of the one of that name or file."""
+    return Store(recipe if isinstance(recipe, Recipe) else load_recipe(recipe))

@@ -34,9 +34,9 @@ def collect(store: Store) -> pd.DataFrame:
     """
     lines = []
     for name, experiment in store.recipe.experiments.items():
-        validation = {(a.name, a.view): a for a in store.answers(name, split="val")}
+        validation = {(a.row.name, a.row.view): a for a in store.answers(name, split="val")}
         for answers, subset, faces in tested(store, name):
-            val = validation.get((answers.name, answers.view))  # AffectNet has none
+            val = validation.get((answers.row.name, answers.row.view))  # AffectNet has none
             for metric in task_of(experiment.task).metrics:
                 line = described(answers, metric, subset, faces)
                 for seed, prediction in answers.predictions.items():
@@ -94,7 +94,7 @@ def summary(store: Store, tasks: Collection[str] | None = None) -> pd.DataFrame:
             continue
         networks = {stage.name: stage.network.name for stage in graph(experiment).values()}
         found = list(tested(store, name))
-        others = {(a.name, a.view, subset): a for a, subset, _ in found}
+        others = {(a.row.name, a.row.view, subset): a for a, subset, _ in found}
         for answers, subset, faces in found:
             row = answers.row
             for metric in task_of(experiment.task).metrics:

@@ -31,31 +31,29 @@ def shown_stages(experiment: Experiment) -> dict[str, Stage]:
 def first_networks(store: Store, name: str) -> dict[str, Run]:
     """The runs of ``shown_stages`` that the first finished seed has."""
     runs = store.runs(name)
-    first = min((seed for seed, _ in runs), default=0)
-    stages = shown_stages(store.recipe.experiment(name))
+    stages, first = shown_stages(store.recipe.experiment(name)), min(runs, default=(0, ""))[0]
     return {stage: runs[first, stage] for stage in stages if (first, stage) in runs}
 
 
 def why_no_map(store: Store, name: str) -> str:
     """What an experiment's map lacks on this machine, in one sentence; empty if nothing."""
-    runs = first_networks(store, name)
-    if not runs:
-        return "No map of the embeddings: no network of it is trained."
+    runs, data = first_networks(store, name), store.recipe.experiment(name).data
     without = [stage for stage, run in runs.items() if not has_weights(run)]
-    if without:
-        return f"No map of the embeddings: the weights of {', '.join(without)} are not kept here."
-    experiment = store.recipe.experiment(name)
-    if not has_data(experiment):
-        title = data_set(experiment.data.name).title
-        return f"No map of the embeddings: {title} is not on this machine (--data, $OCCKD_DATA)."
-    return ""
+    lacking = ""
+    if not runs:
+        lacking = "no network of it is trained"
+    elif without:
+        lacking = f"the weights of {', '.join(without)} are not kept here"
+    elif not has_data(store.recipe.experiment(name)):
+        lacking = f"{data_set(data.name).title} is not on this machine (--data, $OCCKD_DATA)"
+    return lacking and f"No map of the embeddings: {lacking}."
 
 
-def experiment_map(store: Store, name: str, *, most: int = MOST, seed: int = 0) -> Figure:
+def experiment_map(store: Store, name: str, *, most: int = MOST) -> Figure:
     """Teacher, student and distilled students, one panel each, as each of them sees the faces.
 
-    All panels hold the same test faces, at most ``most``, drawn with ``seed``; only these are put
-    through the networks, which are those of the first finished seed. Coloured by class or by the
+    All panels hold the same test faces, at most ``most``; only these are put through the networks,
+    which are those of the first finished seed. Coloured by class or by the
     quantity. Raises OcckdError when weights or data are missing (see ``why_no_map``), or the data
     are not the faces that the runs saw.
     """
@@ -66,12 +64,11 @@ def experiment_map(store: Store, name: str, *, most: int = MOST, seed: int = 0) 
     stages, runs = shown_stages(experiment), first_networks(store, name)
     faces = faces_of(experiment)
     check_faces(runs.values(), faces)
-    shown = faces.split("test").sample(most, seed)
+    shown = faces.split("test").sample(most)
     titles = told_apart({stage: stages[stage].method.title for stage in runs})
     panels = {}
     for stage, run in runs.items():
         network, view = stages[stage].network, stages[stage].view
         said = answers_of(experiment, network, run, shown, view)
         panels[f"{titles[stage]}: {view_title(view)}"] = said.embedding
-    task = task_of(experiment.task)
-    return embedding_maps(panels, shown.targets, task, shown.classes, seed=seed)
+    return embedding_maps(panels, shown.targets, task_of(experiment.task), shown.classes)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -47,11 +46,6 @@ class Part:
     table: pd.DataFrame | None = None
     complete: pd.DataFrame | None = None
     odd: Sequence[str] = ()
-
-
-def stem_of(title: str) -> str:
-    """A title as the name of a file."""
-    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
 
 
 def page(recipe: Recipe, parts: Sequence[Part]) -> str:

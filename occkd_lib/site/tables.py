@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -34,12 +35,12 @@ def latex(table: pd.DataFrame, caption: str) -> str:
     """A longtable with booktabs rules. Columns of one value go to the caption."""
     table, constants = without_constants(table)
     same = "; ".join(f"{name}: {value}" for name, value in constants.items())
-    caption = f"{caption}. {same}." if same else f"{caption}."
+    caption = re.sub("([&%$#_])", r"\\\1", f"{caption}. {same}." if same else f"{caption}.")
     text = table.to_latex(
         index=False,
         escape=True,
         longtable=True,
-        caption=caption_escaped(caption),
+        caption=caption,
         column_format="".join("p{4cm}" if c in NARROW else "l" for c in table),
     )
     for character, command in LATEX.items():
@@ -47,13 +48,6 @@ def latex(table: pd.DataFrame, caption: str) -> str:
     text = text.replace("\n[", "\n{[}")  # else an argument of the line break before it
     needed = r"% \usepackage{booktabs,longtable}; wide: \usepackage{pdflscape}, landscape"
     return f"{needed}\n{{\\scriptsize\\setlength{{\\tabcolsep}}{{3pt}}\n{text}}}\n"
-
-
-def caption_escaped(text: str) -> str:
-    """A caption that LaTeX prints as it is."""
-    for character in "&%$#_":
-        text = text.replace(character, f"\\{character}")
-    return text
 
 
 def write_text(path: Path, text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import partial
 from io import BytesIO
@@ -29,7 +30,7 @@ from occkd_lib.results import (
     summary,
 )
 from occkd_lib.site.maps import experiment_map, why_no_map
-from occkd_lib.site.page import Part, Picture, page, stem_of
+from occkd_lib.site.page import Part, Picture, page
 from occkd_lib.site.pictures import pictures
 from occkd_lib.site.tables import write_table, write_text
 
@@ -56,7 +57,7 @@ def write_results(
     and Grad-CAM, which need weights and data; where they are missing, the page says so. Every
     number comes from the runs' files. Raises OcckdError when no run is finished.
     """
-    store = open_store(recipe, refresh=True)
+    store = open_store(recipe)
     recipe = store.recipe
     values = collect(store)
     if values.empty:
@@ -64,10 +65,10 @@ def write_results(
             f"no finished run of recipe {recipe.name!r} in {outputs_root() / recipe.name}: "
             f"start with 'occkd run {recipe.name}'"
         )
-    usual = outputs_root() / recipe.name / "results"
-    kept = project_root() / "outputs" / "reference" / recipe.name
-    folder = Path(destination) if destination is not None else kept if reference else usual
-
+    folder = outputs_root() / recipe.name / "results"
+    if reference:
+        folder = project_root() / "outputs" / "reference" / recipe.name
+    folder = Path(destination or folder)
     results = summary(store)
     write_text(folder / "values.csv", values.to_csv(index=False))
     write_text(folder / "summary.csv", results.map(plain).to_csv(index=False))
@@ -86,9 +87,9 @@ def published_parts(folder: Path, store: Store, results: pd.DataFrame) -> Iterat
     for table, spec in TABLES.items():
         shown = side_by_side(store, table, results=results)
         complete = side_by_side(store, table, results=results, complete=True)
+        write_table(folder, f"{spec.stem}-complete", complete, spec.title)
         if len(shown):
             write_table(folder, spec.stem, shown, spec.title)
-        write_table(folder, f"{spec.stem}-complete", complete, spec.title)
         cells = published(spec.paper, spec.number)
         odd = cells[cells["note"] != ""]
         yield Part(
@@ -105,9 +106,8 @@ def experiment_part(
     folder: Path, store: Store, name: str, results: pd.DataFrame, *, maps: bool
 ) -> Part:
     """Save an experiment's predictions and pictures."""
-    frame = every_prediction(store.answers(name))
-    path = folder / f"predictions-{name}.parquet"
-    write_atomically(path, partial(frame.to_parquet, index=False))
+    predictions = partial(every_prediction(store.answers(name)).to_parquet, index=False)
+    write_atomically(folder / f"predictions-{name}.parquet", predictions)
     drawn = [
         save_figure(folder, f"{name}-{stem}", caption, figure)
         for stem, caption, figure in pictures(store, name, results[results["experiment"] == name])
@@ -149,7 +149,7 @@ def disagreement() -> Section:
 
 def section_part(folder: Path, section: Section, figure: Figure | None = None) -> Part:
     """Save a section's table and figure."""
-    stem = stem_of(section.title)
+    stem = re.sub(r"[^a-z0-9]+", "-", section.title.lower()).strip("-")
     if section.text.empty:
         return Part(section.title, [section.sentence])
     write_table(folder, stem, section.text, section.title)

@@ -54,9 +54,9 @@ def test_check_by_hand():
         "test": {"calm": 1, "cross": 2},
     }
     assert report.sizes == (3, 1, 3)
-    assert report.groups["faces"].tolist() == [3, 2]
-    assert report.groups["splits"].tolist() == [2, 2]
-    assert report.groups["targets"].tolist() == [2, 1] and report.contradictory == 1
+    assert report.copies["identical"]["faces"].tolist() == [3, 2]
+    assert report.copies["identical"]["splits"].tolist() == [2, 2]
+    assert report.copies["identical"]["targets"].tolist() == [2, 1]
     # as the reader says, and as the pixels say: images of one brightness have no near copies
     assert report.in_train == {"identical": {"val": 1, "test": 1}, "near": {"val": 1, "test": 2}}
     assert report.in_kept_train == {kind: {"val": 0, "test": 1} for kind in ("identical", "near")}
@@ -83,7 +83,7 @@ def test_check_finds_near_copies(utkface):
     faces = load_faces("utkface", task="age", root=utkface)
     for known in (faces, replace(faces, table=faces.table.drop(columns=["group", "near"]))):
         report = check(known)
-        assert len(report.groups) == 0
+        assert len(report.copies["identical"]) == 0
         assert report.copies["near"].to_dict("records") == [{"splits": 1, "targets": 2, "faces": 2}]
     images = faces.images.clone()
     images[:2] = images[2].clone()

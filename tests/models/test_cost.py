@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from occkd_lib.models import FaceNet, InputSpec, NetworkSettings, build_model
-from occkd_lib.models.cost import Cost, forward_flop, network_cost, training_flop
+from occkd_lib.models.cost import Cost, flop, network_cost
 
 
 class Three(FaceNet):
@@ -31,23 +31,23 @@ CONV1, DEPTHWISE, HEAD = 2 * 16 * 5 * 9, 2 * 4 * 5 * 9, 2 * 5 * 2
 def test_by_hand():
     """Every layer costs its forward pass three times, conv1 twice: pixels need no gradient."""
     net = Three()
-    assert forward_flop(net) == CONV1 + DEPTHWISE + HEAD
-    assert training_flop(net) == 2 * CONV1 + 3 * DEPTHWISE + 3 * HEAD
+    assert flop(net) == CONV1 + DEPTHWISE + HEAD
+    assert flop(net, training=True) == 2 * CONV1 + 3 * DEPTHWISE + 3 * HEAD
 
 
 def test_frozen_layers_cost_less():
     net = Three()
     net.conv1.requires_grad_(False)
     net.norm.requires_grad_(False)
-    assert training_flop(net) == CONV1 + 2 * DEPTHWISE + 3 * HEAD
+    assert flop(net, training=True) == CONV1 + 2 * DEPTHWISE + 3 * HEAD
     net.eval()
-    assert training_flop(net) == CONV1 + 2 * DEPTHWISE + 3 * HEAD
+    assert flop(net, training=True) == CONV1 + 2 * DEPTHWISE + 3 * HEAD
 
 
 def test_counting_leaves_the_network_as_it_is():
     net = Three()
     before = {name: value.clone() for name, value in net.state_dict().items()}
-    training_flop(net)
+    flop(net, training=True)
     assert net.training and all(p.grad is None for p in net.parameters())
     assert all(torch.equal(before[name], value) for name, value in net.state_dict().items())
 
@@ -87,7 +87,7 @@ def test_settings_change_the_cost():
     with torch.device("meta"):
         net = build_model("compact", 8, width=12, input_size=24)
     assert half == Cost(
-        sum(p.numel() for p in net.parameters()), forward_flop(net), training_flop(net)
+        sum(p.numel() for p in net.parameters()), flop(net), flop(net, training=True)
     )
     assert half.forward < full.forward / 8
 

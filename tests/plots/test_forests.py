@@ -16,7 +16,7 @@ from occkd_lib.plots import (
     references,
     results_forest,
 )
-from occkd_lib.plots.forests import Dot, forest
+from occkd_lib.plots.forests import forest
 
 GREY = to_rgb("0.5")
 
@@ -212,8 +212,14 @@ def test_attention_is_drawn_against_the_share_of_the_pixels():
 
 def test_long_words_beside_a_forest_are_not_cut_off():
     long = "normalize false, squared false, alpha 0.1, lam 0.5, keep_task_weight true"
-    few = [Dot(long, 1.0, 0.0, 2.0, "k"), Dot("control", 0.0, -1.0, 1.0, "k")]
-    figure = forest(few, f"points (more is better) against: {long}", title=f"{long}?")
+    values = pd.DataFrame([(1.0, 0.0, 2.0), (0.0, -1.0, 1.0)])
+    figure = forest(
+        [long, "control"],
+        values,
+        "kk",
+        f"points (more is better) against: {long}",
+        title=f"{long}?",
+    )
     figure.draw_without_rendering()
     width = figure.bbox.width
     written = [*figure.axes[0].get_yticklabels(), figure._supxlabel, figure._suptitle]

@@ -7,12 +7,11 @@ from occkd_lib.tasks import TASKS
 CATEGORY, AGE = TASKS["category"], TASKS["age"]
 
 
-@pytest.mark.parametrize("method", ["tsne", "pca"])
-def test_a_map_is_the_same_every_time(method):
+def test_a_map_is_the_same_every_time():
     points = np.random.default_rng(0).normal(size=(30, 60))
     target = np.arange(30) % 2
     drawn = [
-        embedding_maps({"": points}, target, CATEGORY, ("x", "y"), method=method, seed=3)
+        embedding_maps({"": points}, target, CATEGORY, ("x", "y"), seed=3)
         .axes[0].collections[1].get_offsets() for _ in range(2)
     ]  # fmt: skip
     assert drawn[0].shape == (15, 2)
@@ -20,16 +19,14 @@ def test_a_map_is_the_same_every_time(method):
 
 
 def test_a_map_of_a_quantity_has_a_scale():
-    figure = embedding_maps({"": np.eye(12)}, np.arange(12.0), AGE, (), method="pca")
+    figure = embedding_maps({"": np.eye(12)}, np.arange(12.0), AGE, ())
     assert figure.axes[1].get_ylabel() == "age, years"
-    with pytest.raises(ValueError, match="one of tsne, pca"):
-        embedding_maps({"": np.eye(12)}, np.arange(12.0), AGE, (), method="umap")
 
 
 def test_panels_stand_side_by_side():
     points = np.random.default_rng(0).normal(size=(12, 5))
     panels = {"a": points, "b": points[:, :3], "c": points}
-    figure = embedding_maps(panels, np.arange(12) % 3, CATEGORY, ("x", "y", "z"), method="pca")
+    figure = embedding_maps(panels, np.arange(12) % 3, CATEGORY, ("x", "y", "z"))
     assert [ax.get_title(loc="left") for ax in figure.axes] == ["a", "b", "c", ""]
     first, third = (figure.axes[i].collections[1].get_offsets() for i in (0, 2))
     assert first.shape == (4, 2)
@@ -43,6 +40,6 @@ def test_panels_stand_side_by_side():
 
 def test_there_may_be_more_classes_than_colours():
     classes = [str(c) for c in range(12)]
-    figure = embedding_maps({"": np.eye(12)}, np.arange(12), CATEGORY, classes, method="pca")
+    figure = embedding_maps({"": np.eye(12)}, np.arange(12), CATEGORY, classes)
     last = figure.axes[0].collections[11].get_facecolor()[0][:3]
     assert tuple(last) == pytest.approx(PALETTE[1])

@@ -7,7 +7,6 @@ from occkd_lib.results import Source, open_store
 from occkd_lib.results.ablations import (
     ablation_table,
     arms,
-    complete_seeds,
     questions,
     sections,
     sentence,
@@ -110,7 +109,7 @@ def test_labels_leave_out_what_all_arms_share(armed):
 def test_table_by_hand(armed):
     """Mistakes 12, 10, 4, 8 in 40, seed 1 one more: means 31.25, 26.25, 11.25 and 21.25 %."""
     question = questions(armed.recipe.experiment("expression"))["margin"]
-    assert complete_seeds(armed, "expression", question) == [0, 1]
+    assert armed.complete_seeds("expression", stages_of({"": question})) == [0, 1]
     table = ablation_table(armed, "expression", question)
     heading = "accuracy, %"
     assert table[heading].tolist() == [68.75, 73.75, 88.75, 78.75]

@@ -3,13 +3,9 @@ import pytest
 
 from occkd_lib.papers import TABLES
 from occkd_lib.site import write
-from occkd_lib.site.page import Part, Picture, page, stem_of
+from occkd_lib.site.page import Part, Picture, page
 
 from .conftest import make_recipe
-
-
-def test_a_title_as_the_name_of_a_file():
-    assert stem_of("Too Much, or %?") == "too-much-or"
 
 
 def test_everything_is_escaped():

@@ -147,7 +147,7 @@ def test_each_section_is_drawn_in_its_own_way(recipe, tmp_path, monkeypatch):
     )
     write_run(recipe, "gender", "student", seed=1)
     write_run(recipe, "gender", "control", seed=1)
-    store = open_store(recipe, refresh=True)
+    store = open_store(recipe)
     parts = list(write.section_parts(tmp_path, store, write.summary(store), maps=True))
     titles = [part.title for part in parts]
     assert titles[0] == "Over seeds gender"

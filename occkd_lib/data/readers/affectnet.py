@@ -73,18 +73,18 @@ class Face(NamedTuple):
 
 def find(root: Path, settings: Any = None) -> Path | None:
     """Where AffectNet lies under ``root``: the folder that holds its lists, or its two sets."""
-    for home in homes(root, "affectnet"):
-        if _lists(home) or any((home / folder).is_dir() for folder in SETS.values()):
-            return home
-    return None
+    places = homes(root, "affectnet")
+    return next((home for home in places if _lists(home) or _has_sets(home)), None)
+
+
+def _has_sets(home: Path) -> bool:
+    return any((home / folder).is_dir() for folder in SETS.values())
 
 
 def _lists(home: Path) -> Path | None:
     """The folder of training.csv and validation.csv."""
-    for folder in (home, home / "Manually_Annotated_file_lists"):
-        if any((folder / name).is_file() for name in LISTS.values()):
-            return folder
-    return None
+    places = (home, home / "Manually_Annotated_file_lists")
+    return next((p for p in places if any((p / name).is_file() for name in LISTS.values())), None)
 
 
 def load(path: Path, settings: AffectNetSettings, task: str, cache: bool) -> FaceSet:
@@ -95,7 +95,7 @@ def load(path: Path, settings: AffectNetSettings, task: str, cache: bool) -> Fac
     ``table.attrs["repeated"]``: names listed more than once, of which the first counts.
     """
     lists = _lists(path)
-    if lists and any((path / folder).is_dir() for folder in SETS.values()):
+    if lists and _has_sets(path):
         raise OcckdError(f"{path} holds both {LISTS['train']} and {SETS['train']}/: keep one")
     if lists:
         name = "Manually_Annotated_Images"
@@ -162,7 +162,7 @@ def crop(path: Path, box: Box | None) -> np.ndarray:
         place = ", ".join(f"{number:g}" for number in box)
         raise OcckdError(f"{path}: its box ({place}) holds nothing of its {wide}x{high} pixels")
     face = image.crop((left, top, right, bottom)).convert("RGB")
-    return halves_resized(face, SIZE)
+    return channels_first(halves_resized(face, SIZE))
 
 
 # --- the release with lists -----------------------------------------------------------------
@@ -174,7 +174,7 @@ def _listed(lists: Path, home: Path, images: list[Path]) -> tuple[list[Face], li
     labels, repeated = first_rows(_rows(lists, home))
     for split, name in LISTS.items():
         listed = {n: label for n, label in labels.items() if label[1].split == split}
-        check_listed(home, there & listed.keys(), listed, name, ", ".join(COLUMNS))
+        check_listed(home, there & listed.keys(), listed, name, "path, box, expression, ...")
     return [face for _, face in labels.values()], repeated
 
 
@@ -182,9 +182,8 @@ def _rows(lists: Path, home: Path) -> Iterator[tuple[int, str, Face]]:
     """(row number, name of the image, label) of both lists."""
     for split, name in LISTS.items():
         file = existing(lists / name, remedy=f"AffectNet needs {' and '.join(LISTS.values())}")
-        for number, row in titled_rows(file, COLUMNS):  # one published copy has no titles
-            if not row.keys() >= {*COLUMNS[:5], "expression"}:
-                raise OcckdError(f"{file}, row 1: expected the columns {', '.join(COLUMNS)}")
+        needed = (*COLUMNS[:5], "expression")
+        for number, row in titled_rows(file, COLUMNS, needed):  # one published copy has no titles
             face = _face(f"{file}, row {number}", row, split, home)
             yield number, face.id, face
 
@@ -220,16 +219,13 @@ def _annotated(home: Path) -> list[Face]:
     """The labels of train_set/ and val_set/, each checked against its images."""
     faces: list[Face] = []
     for split, name in SETS.items():
-        (images, labels) = (
-            {
-                file.name.lower().removesuffix(end): file
-                for file in files_in(home / name / inner, end)
-            }
+        images, labels = (
+            {f.name.lower().removesuffix(end): f for f in files_in(home / name / inner, end)}
             for inner, end in INNER
         )
-        for known, (inner, end), other in ((images, INNER[0], labels), (labels, INNER[1], images)):
-            folder, lost = home / name / inner, other.keys() - known.keys()
-            if not known:
+        for (inner, end), files in zip(INNER, (images, labels), strict=True):
+            folder, lost = home / name / inner, {*images, *labels} - files.keys()
+            if not files:
                 raise OcckdError(f"{folder} is missing or empty: AffectNet needs it")
             if lost:
                 raise OcckdError(

@@ -211,9 +211,9 @@ def _read_csv(path: Path) -> Decoding:
         for pixels, voted in zip_longest(pixel_rows, vote_rows):
             if pixels is None or voted is None:
                 raise OcckdError(f"{path} and {votes_file} differ in length: get both files again")
-            votes = _votes(votes_file, *voted, "usage")
-            usage, name = voted[1][:2]
-            number, cells = pixels
+            (number, cells), (vote_number, vote_cells) = pixels, voted
+            votes = _votes(votes_file, vote_number, vote_cells, "usage")
+            usage, name = vote_cells[:2]
             where = f"{path}, row {number}"
             if len(cells) != len(header) or cells[usage_column] != usage:
                 raise OcckdError(f"{where}: not the face that {VOTES_FILE} has there")
@@ -261,5 +261,4 @@ DATA_SET = DataSet(
     layout="ferplus/FER2013Train/, FER2013Valid/, FER2013Test/, each with ferNNNNNNN.png and "
     "label.csv; or these in ferplus/ferplus.zip; or, with other votes, ferplus/fer2013.csv "
     "and ferplus/fer2013new.csv",
-    size_gb=0.3,
 )

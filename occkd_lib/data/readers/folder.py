@@ -24,7 +24,7 @@ from pydantic import Field, field_validator
 from occkd_lib.data.cache import Decoding, decoded, stamp
 from occkd_lib.data.copies import together, with_copies
 from occkd_lib.data.dataset import DataSet, DataSettings, face_set
-from occkd_lib.data.decode import halves_resized, open_image
+from occkd_lib.data.decode import channels_first, halves_resized, open_image
 from occkd_lib.data.faceset import SPLITS, FaceSet
 from occkd_lib.data.listing import titled_rows
 from occkd_lib.data.splits import three_ways
@@ -64,9 +64,11 @@ class FolderSettings(DataSettings):
 
 
 class Row(NamedTuple):
-    """What the list says of an image. number: of the row, as an editor counts them."""
+    """What the list says of an image. number: of the row, as an editor counts them; where: it, and
+    the list."""
 
     number: int
+    where: str
     file: str
     label: str
     split: str
@@ -95,20 +97,20 @@ def load(path: Path, settings: FolderSettings, task: str, cache: bool) -> FaceSe
     def start() -> Decoding:
         table = pd.DataFrame({"name": [row.file for row in rows]})
         stamps = [stamp(file, file) for file in files]
-        return Decoding(table, shape, lambda i: picture(files[i], rows[i], path, settings), stamps)
+        return Decoding(table, shape, lambda i: picture(files[i], rows[i], settings), stamps)
 
     images, table = decoded("folder", files, start, choice=shape, cache=cache)
-    people = [row.person or f" {row.number}" for row in rows]  # no name begins with a blank
-    near = together(table["near"].to_numpy(), pd.factorize(np.array(people))[0])
-    splits = splits_of(rows, near, settings, path)
-    person = [row.person for row in rows]
-    table = with_copies(table.assign(split=splits, target=targets, person=person))
+    table = table.assign(target=targets, person=[row.person for row in rows])
+    # who has no name is alone: -1 in either grouping
+    people = pd.factorize(table["person"].replace("", None))[0]
+    near = together(table["near"].to_numpy(), people)
+    table = with_copies(table.assign(split=splits_of(rows, near, settings, path)))
     return face_set(settings, task, classes, images, table)
 
 
-def picture(file: Path, row: Row, path: Path, settings: FolderSettings) -> np.ndarray:
+def picture(file: Path, row: Row, settings: FolderSettings) -> np.ndarray:
     """One image as the settings want it, C x size x size uint8."""
-    where = f"{path}, row {row.number}: {row.file}"
+    where = f"{row.where}: {row.file}"
     image = open_image(file.read_bytes, where, upright=True)
     if image.mode in WIDE:
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
@@ -117,7 +119,7 @@ def picture(file: Path, row: Row, path: Path, settings: FolderSettings) -> np.nd
     if image.height < 2:
         raise OcckdError(f"{where} is {image.height} pixel high: it has no two halves")
     image = image.convert("L" if settings.channels == 1 else "RGB")
-    return halves_resized(image, settings.size)
+    return channels_first(halves_resized(image, settings.size))
 
 
 # --- the list -------------------------------------------------------------------------------
@@ -136,26 +138,24 @@ def read(path: Path, settings: FolderSettings) -> list[Row]:
                     f"rename one, or say data.{name} in the recipe"
                 )
         named = (row.get(c, "") for c in (settings.label, settings.split, settings.person))
-        found = Row(number, inside(path, number, row[settings.file]), *named)
-        if found.file in rows:
-            raise OcckdError(
-                f"{path}, row {number}: {found.file} stands in row {rows[found.file].number}, too: "
-                "remove one"
-            )
-        rows[found.file] = found
+        where = f"{path}, row {number}"
+        file = inside(path.parent, where, row[settings.file])
+        if file in rows:
+            raise OcckdError(f"{where}: {file} stands in row {rows[file].number}, too: remove one")
+        rows[file] = Row(number, where, file, *named)
     if not rows:
         raise OcckdError(f"{path} is empty: expected a row of titles, then a row an image")
     return list(rows.values())
 
 
-def inside(path: Path, number: int, name: str) -> str:
+def inside(home: Path, where: str, name: str) -> str:
     """The path of an image below the list's folder, cleaned; OcckdError where there is none."""
-    where, clean = f"{path}, row {number}", PurePosixPath(name)
+    clean = PurePosixPath(name)
     if not name or "\0" in name:
         raise OcckdError(f"{where}: no file named")
     if clean.is_absolute() or ".." in clean.parts:
         raise OcckdError(f"{where}: {name} leaves the folder of the list: put the image below it")
-    if not os.path.isfile(path.parent / clean):
+    if not os.path.isfile(home / clean):
         raise OcckdError(f"{where}: no image {name}: add it, or remove the row")
     return clean.as_posix()
 
@@ -164,8 +164,7 @@ def parquet_cells(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
     """(row number from 1, title -> cell) of a parquet file."""
     try:
         table = pd.read_parquet(path)
-        text = table.astype(str).where(table.notna(), "")
-        rows = text.to_dict("records")
+        rows = table.astype(str).where(table.notna(), "").to_dict("records")
     except Exception as error:  # damaged files raise nearly anything
         raise OcckdError(f"{path} is not readable ({one_line(error)}): write it again") from None
     for number, row in enumerate(rows, 1):
@@ -184,9 +183,7 @@ def targets_of(
         numbers = pd.to_numeric([row.label for row in rows], errors="coerce")
         for row, number in zip(rows, numbers, strict=True):
             if not 0 <= number < math.inf:
-                raise OcckdError(
-                    f"{path}, row {row.number}: label {row.label!r} is no number from 0 on"
-                )
+                raise OcckdError(f"{row.where}: label {row.label!r} is no number from 0 on")
         return np.array(numbers, dtype=np.float64), ()
     same = canonical if task in KNOWN else str  # a user's own classes have no synonyms
     labels = [same(row.label) for row in rows]
@@ -195,7 +192,7 @@ def targets_of(
     for row in sorted(rows):
         if same(row.label) not in word_of:
             raise OcckdError(
-                f"{path}, row {row.number}: label {row.label!r} is not among the classes "
+                f"{row.where}: label {row.label!r} is not among the classes "
                 f"{', '.join(known)}{did_you_mean(row.label, known)}"
             )
     if not settings.classes and spec.outputs(known) > 1:
@@ -217,8 +214,8 @@ def splits_of(
         for row in sorted(rows):
             if row.split not in SPLITS:
                 raise OcckdError(
-                    f"{path}, row {row.number}: split {row.split!r}, expected {', '.join(SPLITS)} "
-                    "in every row (or no such column)"
+                    f"{row.where}: split {row.split!r}, expected {', '.join(SPLITS)} in every row "
+                    "(or no such column)"
                 )
         splits = np.array([row.split for row in rows])
         where, remedy = f"{path}", "or let all rows say test, to test on them only"

@@ -103,18 +103,15 @@ def _read(path: Path) -> Decoding:
     def decode(i: int, size: tuple[int, int] | None) -> np.ndarray:
         return decode_image(contents[names[i]], path / names[i], "RGB", size)
 
-    shape = _first(lambda i: decode(i, None).shape, len(names))
-    return Decoding(table, shape, lambda i: decode(i, (shape[2], shape[1])))
-
-
-def _first(attempt: Callable[[int], tuple[int, ...]], n: int) -> tuple[int, ...]:
-    """The first of ``n`` attempts that does not fail, or the last error."""
-    for i in range(n - 1):
+    shape: tuple[int, ...] = ()
+    for i in range(len(names)):  # the first that is readable; the last one's error if none is
         try:
-            return attempt(i)
+            shape = decode(i, None).shape
+            break
         except OcckdError:
-            continue
-    return attempt(n - 1)
+            if i + 1 == len(names):
+                raise
+    return Decoding(table, shape, lambda i: decode(i, (shape[2], shape[1])))
 
 
 def _archive(path: Path) -> dict[str, Callable[[], bytes]]:
@@ -149,5 +146,4 @@ DATA_SET = DataSet(
     source="https://susanqq.github.io/UTKFace/ (non-commercial research only)",
     layout="utkface/UTKFace.tar.gz (or .tar, .tar.xz), or "
     "utkface/UTKFace/[age]_[gender]_[race]_[date].jpg.chip.jpg",
-    size_gb=0.1,
 )

@@ -11,7 +11,7 @@ from typing import ClassVar
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from occkd_lib.models.base import FaceNet, network, rgb_input
+from occkd_lib.models.base import FaceNet, fill, he, network, rgb_input
 from occkd_lib.models.weights.pretrained import Pretrained, Tensors
 
 MEAN = (122.782, 117.001, 104.298)
@@ -85,12 +85,9 @@ class DlibFace(FaceNet):
             wide = width
         self.fc = nn.Linear(wide, self.embedding_dim, bias=False)
         self.add_head(outputs, dropout)
-        for name, module in self.named_modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-                if name.endswith("conv2"):
-                    nn.init.zeros_(module.weight)
-                nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+        fill(self, he, nn.Conv2d)
+        for block in BLOCKS:
+            nn.init.zeros_(getattr(self, block).conv2.weight)
 
     def features(self, x: Tensor) -> Tensor:
         x = F.max_pool2d(F.relu(self.conv32_down(x)), 3, 2)

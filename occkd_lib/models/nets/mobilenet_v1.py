@@ -11,7 +11,7 @@ from typing import ClassVar
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from occkd_lib.models.base import FaceNet, network, rgb_input
+from occkd_lib.models.base import FaceNet, fill, he, network, rgb_input
 from occkd_lib.models.weights.pretrained import (
     KERAS_RGB_MEAN,
     Pretrained,
@@ -63,10 +63,7 @@ class MobileNetV1(FaceNet):
             wide = width
         self.last_relu6 = nn.ReLU6()  # a module, so that Grad-CAM finds the map behind it
         self.add_head(outputs, dropout)
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-                nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+        fill(self, he, nn.Conv2d)
 
     def features(self, x: Tensor) -> Tensor:
         x = F.relu6(self.conv1(pad_same(x, 2)))

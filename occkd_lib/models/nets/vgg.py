@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from occkd_lib.models.base import FaceNet
+from occkd_lib.models.base import FaceNet, fill, he
 
 HIDDEN = 4096
 
@@ -24,7 +26,10 @@ class Vgg(FaceNet):
         self.fc6 = nn.Linear(flat, HIDDEN)
         self.fc7 = nn.Linear(HIDDEN, HIDDEN)
         self.add_head(outputs, dropout)
-        self.apply(initialize)
+        # torchvision's rule keeps the first logits of the order of 1 for pixels in 0..255. Without
+        # batch norm it still starts slowly: the papers start from pretrained values.
+        fill(self, partial(he, mode="fan_out"), nn.Conv2d)
+        fill(self, partial(nn.init.normal_, std=0.01), nn.Linear)
 
     def convolutions(self, x: Tensor) -> Tensor:
         """Normalised pixels B x C x H x W -> last feature map, B x C' x H' x W'."""
@@ -33,18 +38,3 @@ class Vgg(FaceNet):
     def features(self, x: Tensor) -> Tensor:
         x = F.relu(self.fc6(self.convolutions(x).flatten(1)))
         return F.relu(self.fc7(self.dropout(x)))
-
-
-def initialize(module: nn.Module) -> None:
-    """torchvision's rule for VGG: He (fan-out) convolutions, N(0, 0.01) linear layers, zero biases.
-
-    It keeps the first logits of the order of 1 for pixels in 0..255. A VGG without batch
-    normalisation still starts slowly from random weights: the papers start from pretrained ones.
-    """
-    if isinstance(module, nn.Conv2d):
-        nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
-    elif isinstance(module, nn.Linear):
-        nn.init.normal_(module.weight, std=0.01)
-    if isinstance(module, nn.Conv2d | nn.Linear):
-        assert module.bias is not None
-        nn.init.zeros_(module.bias)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from occkd_lib.models.base import CENTRE, SPREAD, FaceNet, network, rgb_input
+from occkd_lib.models.base import CENTRE, SPREAD, FaceNet, fill, network, rgb_input
 
 # (output channels, convolutions) of each block; a 2x2 pooling and dropout follow each block
 BLOCKS = ((64, 2), (128, 2), (256, 3), (256, 3))
@@ -43,10 +43,7 @@ class Vgg13(FaceNet):
         self.fc5 = nn.Linear(wide * (input_size // 16) ** 2, HIDDEN)
         self.fc6 = nn.Linear(HIDDEN, HIDDEN)
         self.add_head(outputs, dropout)
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d | nn.Linear):
-                nn.init.xavier_uniform_(module.weight)
-                nn.init.zeros_(module.bias)  # type: ignore[arg-type]
+        fill(self, nn.init.xavier_uniform_, nn.Conv2d, nn.Linear)
 
     def features(self, x: Tensor) -> Tensor:
         x = F.relu(self.fc5(self.body(x).flatten(1)))

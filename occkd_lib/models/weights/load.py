@@ -25,7 +25,8 @@ def initialise(net: FaceNet, init: str) -> None:
     """
     if init == "random":
         parameters = list(dict(net.named_parameters()))
-        net.init_record = record(net, "random", None, "all values random", [], parameters)
+        facts = {"source": "random", "sha256": None, "note": "all values random"}
+        net.init_record = record(net, **facts, loaded=[], missing=parameters)
     else:
         load_weights(net, find_weights(init))
 
@@ -58,7 +59,8 @@ def load_weights(net: FaceNet, path: Path) -> None:
             setattr(net, name, pretrained.constants[name])
         else:
             notes.append(f"no {name} in the file, the network's own is kept")
-    net.init_record = record(net, path.name, sha256(path), "; ".join(notes), list(chosen), missing)
+    facts = {"source": path.name, "sha256": sha256(path), "note": "; ".join(notes)}
+    net.init_record = record(net, **facts, loaded=list(chosen), missing=missing)
 
 
 def read_weights(net: FaceNet, path: Path) -> Pretrained:
@@ -114,25 +116,11 @@ def matched(
     return chosen, missing
 
 
-def record(
-    net: FaceNet,
-    source: str,
-    digest: str | None,
-    note: str,
-    loaded: list[str],
-    missing: list[str],
-) -> dict[str, Any]:
+def record(net: FaceNet, **facts: Any) -> dict[str, Any]:
     """What a run keeps of a network's beginning."""
-    return {
-        "source": source,
-        "sha256": digest,
-        "note": note,
-        "mean": net.input_spec.mean,
-        "std": net.input_spec.std,
-        "constants": {name: getattr(net, name) for name in net.constants},
-        "loaded": loaded,
-        "missing": missing,
-    }
+    constants = {name: getattr(net, name) for name in net.constants}
+    spec = net.input_spec
+    return {**facts, "mean": spec.mean, "std": spec.std, "constants": constants}
 
 
 def restore_record(net: FaceNet, record: dict[str, Any]) -> None:

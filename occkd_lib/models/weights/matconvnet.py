@@ -7,7 +7,6 @@ that covers the whole map; the RGB mean stands in meta.normalization.averageImag
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,47 +15,20 @@ import torch
 
 from occkd_lib.errors import OcckdError
 from occkd_lib.models.weights.pretrained import Pretrained
+from occkd_lib.project import one_line
 
 # DagNN.fromSimpleNN names parameters conv1f and conv1b; its Caffe importer conv1_filter, conv1_bias
 PARAMETER = re.compile(r"(?P<layer>.+?)(?P<kind>_filter|_bias|f|b)")
 LRN = tuple[int, float, float, float]
-
-
-@dataclass(frozen=True)
-class MatConvNet:
-    """layers: name -> (filters O x I x H x W, bias O), in the file's order.
-
-    mean: RGB, 0..255 (spatial mean where the file has a mean image), None where it has none.
-    lrn: (size, kappa, alpha, beta) of the file's local response normalisation, None without.
-    """
-
-    layers: dict[str, tuple[np.ndarray, np.ndarray]]
-    mean: tuple[float, ...] | None
-    lrn: LRN | None
+Layers = dict[str, tuple[np.ndarray, np.ndarray]]  # name -> (filters O x I x H x W, bias O)
 
 
 def from_matconvnet(path: Path) -> Pretrained:
-    """A file in our terms; its last layer is the head, unless the file ends before (fc7, conv5)."""
-    network = read_matconvnet(path)
-    *_, last = network.layers
-    tensors = {}
-    for name, (filters, bias) in network.layers.items():
-        is_head = name == last and not re.fullmatch(r"fc[67]|conv\d.*", name)
-        ours = "head" if is_head else name
-        tensors[f"{ours}.weight"] = torch.from_numpy(np.ascontiguousarray(filters))
-        tensors[f"{ours}.bias"] = torch.from_numpy(np.ascontiguousarray(bias))
-    classes = len(network.layers[last][1])
-    note = f"MatConvNet, last layer {last} of {classes}"
-    if "conv5_3" in network.layers and classes == 1000:
-        note += ": VGG-16 trained on ImageNet, not VGG-face"
-    constants = {"lrn": network.lrn} if network.lrn else {}
-    return Pretrained(tensors, note, network.mean, constants=constants)
+    """A file in our terms; its last layer is the head, unless the file ends before (fc7, conv5).
 
-
-def read_matconvnet(path: Path) -> MatConvNet:
-    """Weights, mean and normalisation constants of a MatConvNet file.
-
-    Raises OcckdError naming the file when it cannot be read or holds no such network.
+    mean: RGB, 0..255 (spatial mean where the file has a mean image). constants: "lrn" (size, kappa,
+    alpha, beta) if the file normalises. Raises OcckdError naming the file when it cannot be read or
+    holds no such network.
     """
     from scipy.io import loadmat  # half a second
 
@@ -65,8 +37,8 @@ def read_matconvnet(path: Path) -> MatConvNet:
     except NotImplementedError:
         raise OcckdError(f"{path}: MATLAB 7.3 file; save it again with save(..., '-v7')") from None
     except Exception as error:  # scipy raises nearly anything on a damaged file
-        text = " ".join(str(error).split())
-        raise OcckdError(f"{path}: not a readable .mat file ({text}): get it again") from None
+        why = one_line(error)
+        raise OcckdError(f"{path}: not a readable .mat file ({why}): get it again") from None
     network = only(content["net"]) if "net" in content else content
     entries = items(get(network, "layers"))
     try:
@@ -78,10 +50,22 @@ def read_matconvnet(path: Path) -> MatConvNet:
         raise OcckdError(f"{path}: neither 'layers' (SimpleNN) nor 'params' (DagNN) with weights")
     if len(lrn) > 1:
         raise OcckdError(f"{path}: normalisation layers differ, {sorted(lrn)}: no VGG-f")
-    return MatConvNet(layers, mean_colour(network), lrn.pop() if lrn else None)
+    *_, last = layers
+    tensors = {}
+    for name, (filters, bias) in layers.items():
+        is_head = name == last and not re.fullmatch(r"fc[67]|conv\d.*", name)
+        ours = "head" if is_head else name
+        tensors[f"{ours}.weight"] = torch.from_numpy(np.ascontiguousarray(filters))
+        tensors[f"{ours}.bias"] = torch.from_numpy(np.ascontiguousarray(bias))
+    classes = len(layers[last][1])
+    note = f"MatConvNet, last layer {last} of {classes}"
+    if "conv5_3" in layers and classes == 1000:
+        note += ": VGG-16 trained on ImageNet, not VGG-face"
+    constants = {"lrn": lrn.pop()} if lrn else {}
+    return Pretrained(tensors, note, mean_colour(network), constants=constants)
 
 
-def simple_layers(entries: list[Any]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def simple_layers(entries: list[Any]) -> Layers:
     """SimpleNN: a layer has ``weights`` or, in old files, ``filters`` and ``biases``."""
     layers = {}
     for entry in entries:
@@ -94,7 +78,7 @@ def simple_layers(entries: list[Any]) -> dict[str, tuple[np.ndarray, np.ndarray]
     return layers
 
 
-def dag_layers(network: Any) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def dag_layers(network: Any) -> Layers:
     """DagNN: all parameters in one list, filters and bias of a layer told by their names."""
     found: dict[str, dict[str, np.ndarray]] = {}
     for parameter in items(get(network, "params")):

@@ -283,7 +283,7 @@ FIRST = TRAIN[0][0]
         (change_row(2, row(FIRST, 11)), "training.csv, row 2: expression '11', expected 0 to 10"),
         (change_row(2, row(FIRST, "sad")), "training.csv, row 2: expression 'sad'"),
         (change_row(2, row(FIRST, -1)), "training.csv, row 2: expression '-1'"),
-        (change_row(2, [FIRST, 1, 2]), "training.csv, row 2: 3 columns, expected 9"),
+        (change_row(2, [FIRST, 1, 2]), "training.csv, row 2: 3 cells, expected 9"),
         (change_row(2, row(FIRST, 0, ("NULL",) * 4)), "row 2: expected a box of four numbers"),
         (change_row(1, ["subDirectory_filePath", "expression"]), "row 1: expected the columns"),
         (change_row(2, row("0/no.png", 0)), "1 rows of training.csv have no image, the first is "
@@ -294,7 +294,7 @@ FIRST = TRAIN[0][0]
         (change_row(2, row(FIRST, 0, (10, 5, 20, 1))), "t00.png: its box (10, 5, 20, 1) holds"),
         (change_row(2, row(FIRST, 0, (10, 5, "inf", 1))), "row 2: expected a box of four numbers"),
         (lambda home: (home / "validation.csv").unlink(), "validation.csv is missing"),
-        (lambda home: (home / "training.csv").write_text(""), "training.csv holds no labels"),
+        (lambda home: (home / "training.csv").write_text(""), "training.csv is empty"),
         (lambda home: (home / "Manually_Annotated_Images").rename(home / "other"),
          "Manually_Annotated_Images is missing"),
         (lambda home: (home / "val_set").mkdir(), "holds both training.csv and train_set/"),

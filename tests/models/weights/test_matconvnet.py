@@ -9,7 +9,7 @@ import torch
 from occkd_lib.errors import OcckdError
 from occkd_lib.models import build_model
 from occkd_lib.models.weights.load import load_weights
-from occkd_lib.models.weights.matconvnet import read_matconvnet
+from occkd_lib.models.weights.matconvnet import from_matconvnet
 from tests.models.weights.mat_files import (
     FORMS,
     Tiny,
@@ -48,7 +48,7 @@ def test_matconvnet_forms_compute_the_same(form, save):
 @pytest.mark.parametrize("shape", [(1, 1, 3), (1, 3), (3, 1)])
 def test_matconvnet_mean_colour(shape, save):
     path = save(simple(tiny_layers(), np.array([1.0, 2, 4]).reshape(shape)))
-    assert read_matconvnet(path).mean == (1, 2, 4)
+    assert from_matconvnet(path).mean == (1, 2, 4)
 
 
 def test_matconvnet_without_mean_keeps_the_networks_and_says_so(save):
@@ -61,7 +61,7 @@ def test_matconvnet_without_mean_keeps_the_networks_and_says_so(save):
 @pytest.mark.parametrize("form", ["simple", "dag"])
 def test_matconvnet_normalisation_constants(form, save):
     path = save(FORMS[form](tiny_layers(), lrn=(5, 1, 2e-5, 0.75)))
-    assert read_matconvnet(path).lrn == (5, 1, 2e-5, 0.75)
+    assert from_matconvnet(path).constants["lrn"] == (5, 1, 2e-5, 0.75)
 
 
 def test_one_class_of_a_file_that_lost_its_last_dimension(save):
