@@ -170,3 +170,17 @@ def test_wrong_arguments(change, message):
     }
     with pytest.raises(ValueError, match=message):
         mine_hard_triplets(**{**arguments, **change})
+
+
+@pytest.mark.parametrize("mine", [mine_hard_triplets, mine_random_triplets])
+def test_every_age_finds_a_negative_however_small_the_pool(mine):
+    """Of ages 3, 4, 8, 9 a pool of 4 and 8 alone would have no negative for either of them."""
+    ages = torch.tensor([3.0, 4.0, 8.0, 9.0]).repeat(5)
+    embeddings = torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
+    for seed in range(30):
+        generator = torch.Generator().manual_seed(seed)
+        mined = mine(
+            embeddings, embeddings, ages, fraction=0.01, max_target_gap=5, generator=generator
+        )
+        assert ((ages[mined.negative] - ages).abs() >= 5).all()
+        assert ((ages[mined.positive] - ages).abs() < 5).all()

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from occkd_lib.config import Recipe
+from occkd_lib.fusion import fit_fusion
 from occkd_lib.methods import fitted, triplet
 from occkd_lib.models import FaceNet
 from occkd_lib.occlusion import cut_row
@@ -223,6 +224,22 @@ def test_methods_of_one_seed_differ_in_the_method_alone(trained, recipe, recorde
         n = min(len(a), len(b))
         assert torch.equal(a[:n], b[:n])
         assert torch.equal(a[: len(c) // 2], c[: len(c) // 2])
+
+
+def test_a_fusion_reads_each_faces_embedding_of_its_visible_part(trained, recipe, recorder):
+    run = again(trained, recipe, "fusion")
+    assert recorder.asked and all(hidden_rows(x) == {"upper"} for _, x in recorder.asked)
+    faces = faces_of(recipe.experiment(EXPRESSION))
+    parts = {split: faces.split(split) for split in ("train", "val", "test")}
+    seen = {k: [seen_by(recipe, run, "control", part, "lower")] for k, part in parts.items()}
+    settings = recipe.experiment(EXPRESSION).stages["fusion"]
+    machine = fit_fusion(
+        seen["train"], parts["train"].targets, seen["val"], parts["val"].targets,
+        task=EXPRESSION, C=settings.C, standardize=True, outputs=8,
+    )  # fmt: skip
+    saved = run.predictions.query("row == 'control_svm' and split == 'test'").set_index("id")
+    expected = dict(zip(parts["test"].ids, machine.predict(seen["test"]), strict=True))
+    assert saved["prediction"].to_dict() == expected
 
 
 def again(trained, recipe, stage) -> Run:
