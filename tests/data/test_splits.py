@@ -27,3 +27,21 @@ def test_a_group_counts_with_its_first_class():
     names, classes = np.array(list("abcdef")), np.array([0, 1, 0, 0, 1, 1])
     held = hold_out(names, classes, np.array([5, 5, -1, -1, -1, -1]), 0.5, 0)
     assert held[0] == held[1]
+
+
+def test_sizes_are_60_20_20_and_groups_stay_together():
+    names = np.array([f"{i}.jpg" for i in range(1000)])
+    groups = np.where(np.arange(1000) < 90, np.arange(1000) // 3, -1)
+    splits = three_ways(names, groups, 0)
+    counts = {split: int((splits == split).sum()) for split in ("train", "val", "test")}
+    assert abs(counts["train"] - 600) <= 3 and abs(counts["val"] - 200) <= 3
+    assert all(len(set(splits[groups == g])) == 1 for g in range(30))
+
+
+def test_a_held_out_group_is_held_out_whole():
+    """Twenty faces in pairs: the flag of a pair belongs to its two faces, wherever they stand."""
+    names = np.array([f"{i}.jpg" for i in range(20)])
+    groups = np.tile(np.arange(10), 2)
+    held = hold_out(names, np.zeros(20, dtype=int), groups, 0.4, 3)
+    assert held.sum() == 8
+    assert (held[:10] == held[10:]).all()

@@ -12,6 +12,7 @@ from occkd_lib.evaluation import (
     holm,
     interval,
     mcnemar_test,
+    over_seeds,
     paired_bootstrap,
     significance,
     weighted_accuracy,
@@ -267,3 +268,11 @@ def test_holm_agrees_with_statsmodels():
     p = np.random.default_rng(0).beta(0.3, 2, size=18)
     p[3] = p[7]
     assert holm(p) == pytest.approx(multipletests(p, method="holm")[1])
+
+
+def test_over_seeds_by_hand():
+    """Mean 2, SD 1, three seeds: Student's 97.5 % point with two degrees of freedom is 4.3027."""
+    found = over_seeds([1.0, 2.0, 3.0])
+    reach = 4.302653 / 3**0.5
+    assert (found.value, found.low, found.high) == pytest.approx((2, 2 - reach, 2 + reach))
+    assert np.isnan(over_seeds([1.0]).low)
