@@ -142,6 +142,15 @@ def broken_network(network, outputs, run):
     return model
 
 
+def test_less_error_is_better(outputs, tiny):
+    """Validation is minus the error in years, so that the best epoch is that of the least."""
+    run = run_stage(tiny, "age", 0, "student", say=silent)
+    rows = run.predictions.query("split == 'val'")
+    error = (rows["prediction"] - rows["target"]).abs().mean()
+    assert run.status["validation_metric"] == pytest.approx(-error, rel=1e-5)
+    assert run.status["validation_metric"] == run.history["validation"].max() < 0
+
+
 def test_age_starts_at_the_mean_age(outputs):
     recipe = tiny_recipe(stages={"teacher": {"lr": 1e-9, "epochs": 1}})
     run = run_stage(recipe, "age", 0, "teacher", say=silent)
