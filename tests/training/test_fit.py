@@ -81,3 +81,73 @@ def test_a_loss_that_is_no_number_is_named_by_its_step(tmp_path):
     check_finite(torch.tensor([1.0, 2.0]), 0, Run(tmp_path))
     with pytest.raises(OcckdError, match="became inf at epoch 3, step 2"):
         check_finite(torch.tensor([1.0, float("inf"), float("nan")]), 2, Run(tmp_path))
+
+
+class Pull(nn.Module):
+    """An objective with a weight of its own, pulled towards 3; a loss of the epoch's choice."""
+
+    def __init__(self, losses=None):
+        super().__init__()
+        self.own, self.losses = nn.Parameter(torch.zeros(1)), losses
+
+    def start_epoch(self, student, epoch):
+        self.epoch = epoch
+
+    def forward(self, student, batch):
+        if self.losses:
+            return student.weight.sum() * 0 + self.own.sum() * 0 + self.losses[self.epoch]
+        return (self.own - 3).square().sum() + student.weight.square().sum()
+
+
+class OneBatch:
+    """An epoch of a single batch."""
+
+    def __len__(self):
+        return 1
+
+    def epoch(self, number):
+        return iter([None])
+
+
+def train(folder, objective, validate=lambda model: 0.5, **settings):
+    """``fit`` of a layer of one weight; the run and the rates of its epochs."""
+    from occkd_lib.runs import Run
+    from occkd_lib.training.device import Compute
+    from occkd_lib.training.fit import fit
+
+    chosen = FitSettings(**{"epochs": 4, "lr": 0.1, "schedule": "constant", **settings})
+    run = Run.open(folder, {"seed": 0})
+    run.start()
+    fit(
+        nn.Linear(1, 1, bias=False), OneBatch(), objective, chosen, run,
+        validate=validate, compute=Compute.best(), seed=0, say=lambda line: None,
+    )  # fmt: skip
+    return run.history["lr"].tolist()
+
+
+def test_without_validation_the_training_loss_drives_the_plateau(tmp_path):
+    plateau = {"schedule": "plateau", "plateau_patience": 1, "select": "last"}
+    nothing = {"validate": lambda model: float("nan")}
+    falling = train(tmp_path / "a", Pull([4.0, 3.0, 2.0, 1.0]), **plateau, **nothing)
+    assert falling == pytest.approx([0.1] * 4)
+    rising = train(tmp_path / "b", Pull([1.0, 2.0, 3.0, 4.0]), **plateau, **nothing)
+    assert rising == pytest.approx([0.1, 0.1, 0.01, 0.001])
+
+
+def test_what_an_objective_has_to_learn_is_learnt_and_resumed(tmp_path):
+    undisturbed = Pull()
+    train(tmp_path / "a", undisturbed)
+    assert undisturbed.own.item() > 1, "it is trained, too"
+    calls = []
+
+    def interrupted(model):
+        calls.append(1)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return 0.5
+
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "b", Pull(), interrupted)
+    resumed = Pull()
+    train(tmp_path / "b", resumed)
+    assert resumed.own.item() == pytest.approx(undisturbed.own.item())
