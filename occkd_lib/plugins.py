@@ -72,7 +72,10 @@ def importable(folder: Path) -> None:
 
 
 def sources(content: Any) -> dict[str, str]:
-    """Import path -> hash of its module's source, for every import path in a JSON-able value."""
+    """Import path -> hash of its source, for every import path in a JSON-able value.
+
+    The source: the module, and whatever it has imported from its own folder or below.
+    """
     found: dict[str, str] = {}
     if isinstance(content, Mapping):
         for value in content.values():
@@ -81,9 +84,24 @@ def sources(content: Any) -> dict[str, str]:
         for value in content:
             found |= sources(value)
     elif isinstance(content, str) and is_import_path(content):
-        file = module_of("source", content).__file__
-        found[content] = hashlib.sha256(Path(str(file)).read_bytes()).hexdigest()[:16]
+        digest = hashlib.sha256()
+        for file in files_of(module_of("source", content)):
+            digest.update(file.read_bytes())
+        found[content] = digest.hexdigest()[:16]
     return found
+
+
+def files_of(module: ModuleType) -> list[Path]:
+    """The module's file, and those of loaded modules in its folder or below; sorted.
+
+    Of a package that is installed, the module's file alone: it has a version.
+    """
+    own = Path(str(module.__file__))
+    if "site-packages" in own.parts:
+        return [own]
+    loaded = (getattr(m, "__file__", None) for m in list(sys.modules.values()))
+    near = {Path(f) for f in loaded if f and Path(f).is_relative_to(own.parent)}
+    return sorted(f for f in near | {own} if f.suffix == ".py")
 
 
 def is_import_path(text: str) -> bool:

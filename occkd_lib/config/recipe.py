@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -62,6 +63,8 @@ class Experiment(Settings):
     @field_validator("test_on", mode="before")
     @classmethod
     def _data_sets(cls, raw: Any) -> Any:
+        if not isinstance(raw, list | tuple):
+            raise ValueError("a list of data sets")
         return tuple(r if isinstance(r, DataSettings) else parse_data(r) for r in raw)
 
     @field_validator("stages", mode="before")
@@ -86,11 +89,16 @@ class Experiment(Settings):
             if self.task not in tasks:
                 known = ", ".join(tasks)
                 raise ValueError(f"data set {data.name!r} has no task {self.task!r}: {known}")
+        titles = [d.called or data_set(d.name).name for d in (self.data, *self.test_on)]
+        if len(set(titles)) < len(titles):
+            raise ValueError("test_on: two data sets of one name: tell them apart with 'called:'")
         has_validation = data_set(self.data.name).has_validation
         for name, settings in self.stages.items():
             try:
+                named(name)
                 occluder(self.method(name).view(settings, self.visible))
                 self.method(name).check(settings, task, has_validation=has_validation)
+                self._begins_alike(settings)
                 if settings.tune and not self.method(name).has_arms:
                     raise ValueError("cannot be tuned: what follows builds on it")
                 for arm in settings.tune:
@@ -99,6 +107,8 @@ class Experiment(Settings):
                     if other not in self.stages:
                         near = did_you_mean(other, self.stages)
                         raise ValueError(f"there is no stage {other!r}{near}")
+                    if not self.method(other).makes_network:
+                        raise ValueError(f"{other!r} is a {self.method(other).name}: no network")
                 self._control_matches(name, settings)
             except (ValueError, OcckdError) as error:
                 raise ValueError(f"stages.{name}: {error}") from None
@@ -110,11 +120,32 @@ class Experiment(Settings):
                 raise ValueError(f"ablations.{name}: {error}") from None
         return self
 
+    def _begins_alike(self, settings: Any) -> None:
+        """A stage that begins with another's weights has that one's network."""
+        start = self.stages.get(settings.begins_with or "")
+        ours, theirs = (
+            (s.own_network or self.network).model_copy(update={"init": "random"})
+            for s in (settings, start or settings)
+        )
+        if ours != theirs:
+            raise ValueError(
+                f"its network is not that of {settings.begins_with!r}, whose weights it begins "
+                "with: set 'start: null' to begin with a new one"
+            )
+
     def _control_matches(self, stage: str, control: Any) -> None:
         """A control that differs from its stage in more than the teacher controls nothing."""
+        shared = self.method(stage).takes_over
+        tuned = [{k: v for k, v in arm.items() if k in shared} for arm in control.tune]
         for name in control.controls:
             of = self.stages[name]
-            for key in self.method(stage).takes_over:
+            for arm in of.tune:
+                part = {k: v for k, v in arm.items() if k in shared}
+                if part and part not in tuned:
+                    raise ValueError(
+                        f"{name!r} is tuned in {', '.join(part)}: give its control the same arms"
+                    )
+            for key in shared:
                 ours, theirs = getattr(control, key), getattr(of, key, None)
                 if ours != theirs:
                     raise ValueError(
@@ -124,7 +155,7 @@ class Experiment(Settings):
 
     def method(self, stage: str) -> Method:
         """The method of a stage, or of an arm of one."""
-        return resolve("method", self.stages[parse_arm(stage)[0]].method, METHODS)
+        return method_of(self.stages[parse_arm(stage)[0]].method)
 
     def settings(self, stage: str) -> StageSettings:
         """The settings of a stage or of an arm; OcckdError for one that there cannot be."""
@@ -139,6 +170,7 @@ class Experiment(Settings):
             )
         try:
             settings = changed(self.stages[name], arm)
+            self._begins_alike(settings)
             validation = data_set(self.data.name).has_validation
             self.method(name).check(settings, task_of(self.task), has_validation=validation)
             return settings
@@ -200,6 +232,13 @@ class Recipe(Settings):
     description: str
     experiments: dict[str, Experiment] = Field(min_length=1)
 
+    @field_validator("experiments")
+    @classmethod
+    def _names(cls, experiments: dict[str, Experiment]) -> dict[str, Experiment]:
+        for name in experiments:
+            named(name)
+        return experiments
+
     def experiment(self, name: str) -> Experiment:
         """The experiment called ``name``, or an error that lists the names there are."""
         if name not in self.experiments:
@@ -210,11 +249,25 @@ class Recipe(Settings):
         return self.experiments[name]
 
 
+def method_of(name: str) -> Method:
+    """The method called ``name``, or the user's own at ``package.module:Name``."""
+    found = resolve("method", name, METHODS)
+    if not isinstance(found, Method):
+        raise OcckdError(f"method {name!r} is no Method (see occkd_lib.methods.Method)")
+    return found
+
+
+def named(name: str) -> None:
+    """ValueError for a name of a stage or experiment that is no name of a folder."""
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
+        raise ValueError(f"{name!r} is no name: letters, digits, '_' and '-' only")
+
+
 def as_long(name: str, stage: Any, stages: Mapping[str, Any]) -> Any:
     """A control takes over the start and the training of the first stage that it is ``of``."""
     if not isinstance(stage, Mapping):
         return stage
-    shared = resolve("method", str(stage.get("method", name)), METHODS).takes_over
+    shared = method_of(str(stage.get("method", name))).takes_over
     of = stage.get("of")
     first = stages.get(of[0]) if shared and isinstance(of, list | tuple) and of else None
     if not isinstance(first, Mapping):
@@ -230,7 +283,7 @@ def parse_stage(name: str, raw: Any) -> StageSettings:
         raise ValueError(f"{name}: settings must be a mapping")
     method = raw.get("method", name)
     try:
-        kind = resolve("method", str(method), METHODS).settings
+        kind = method_of(str(method)).settings
         return kind.model_validate({**raw, "method": method})
     except OcckdError as error:
         raise ValueError(f"{name}: {error}") from None

@@ -23,9 +23,12 @@ class DataSettings(Settings):
     """Which faces: the data set's name, and in the class derived from this whatever it lets choose.
 
     name: a key of DATA_SETS, or a data set of your own by import path: ``package.module:DATA_SET``.
+    called: what results call it, where two of one name are to be told apart.
+    called: what results call it, where two of one name are to be told apart.
     """
 
     name: str
+    called: str | None = None
 
 
 @dataclass(frozen=True)

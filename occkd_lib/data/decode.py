@@ -68,7 +68,8 @@ def open_image(read: Callable[[], bytes], where: object, upright: bool = False) 
             image.load()
             return ImageOps.exif_transpose(image) if upright else image
     except Exception as error:  # Pillow's decoders raise nearly anything on damaged bytes
-        raise OcckdError(f"{where} is not a readable image ({one_line(error)})") from None
+        reason = one_line(error).split(" <_io.")[0]  # Pillow's "file" is an address in memory
+        raise OcckdError(f"{where} is not a readable image ({reason})") from None
 
 
 def decode_image(

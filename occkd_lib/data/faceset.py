@@ -142,11 +142,15 @@ class FaceSet:
         return self.select(np.sort(drawn))
 
     def fingerprint(self) -> str:
-        """A hash of ids, splits, targets and 256 of the images: proof of which faces were used."""
+        """A hash of ids, splits, labels and 256 of the images: proof of which faces were used."""
         digest = hashlib.sha256(f"{self.name}|{self.task}|{self.label_rule}".encode())
         named = (f"{i}|{s}" for i, s in zip(self.ids, self.splits, strict=True))
         digest.update("\n".join(named).encode())
         digest.update(self.targets.numpy().tobytes())
+        if self.soft_targets is not None:
+            digest.update(self.soft_targets.numpy().tobytes())
+        if self.vocabulary == "own":
+            digest.update("|".join(self.classes).encode())
         sample = np.linspace(0, len(self) - 1, min(256, len(self))).astype(int)
         digest.update(self.images[torch.from_numpy(sample)].numpy().tobytes())
         return digest.hexdigest()[:16]

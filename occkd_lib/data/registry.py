@@ -90,7 +90,7 @@ def load(
     except (OcckdError, OSError) as error:  # a file name may hold line breaks, or be no text
         line = " ".join(str(error).split()).encode(errors="backslashreplace").decode()
         raise OcckdError(line) from None
-    return replace(faces, name=known.name, published=known.published(settings))
+    return replace(faces, name=settings.called or known.name, published=known.published(settings))
 
 
 def load_once(settings: DataSettings, task: str) -> FaceSet:

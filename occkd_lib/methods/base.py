@@ -32,6 +32,16 @@ class StageSettings(Settings):
     tune: tuple[Arm, ...] = Field((), description="arms; the best on validation is the stage")
 
     @property
+    def begins_with(self) -> str | None:
+        """The stage whose weights it begins with; None for new ones, and for no network."""
+        return None
+
+    @property
+    def own_network(self) -> NetworkSettings | None:
+        """The network of this stage, where it is not the experiment's."""
+        return None
+
+    @property
     def controls(self) -> tuple[str, ...]:
         """The stages that this one is the matched control of."""
         return ()
@@ -109,7 +119,7 @@ class Job:
 
 def student_of(stage: Stage) -> str | None:
     """The stage before distillation that this one's weights come from and that sees as much."""
-    start = stage.parents.get(getattr(stage.settings, "start", None) or "")
+    start = stage.parents.get(stage.settings.begins_with or "")
     if start is None:
         return None
     is_student = start.view == stage.view and not (start.method.distils or start.settings.controls)
@@ -126,7 +136,8 @@ class Method(ABC):
 
     settings: class of its stage's settings. title: in tables. published: paper -> the name of its
     row there. color: its place in the palette of all figures. has_arms: can its settings be varied
-    in ablations and by tuning, because nothing is built on it? distils: does it need a teacher?
+    in ablations and by tuning, because nothing is built on it? makes_network: can others begin with
+    it, learn from it or use its embeddings? distils: does it need a teacher?
     takes_over: settings that a control must share with the stages it is ``of``.
     """
 
@@ -136,12 +147,13 @@ class Method(ABC):
     published: ClassVar[Mapping[str, str]] = {}
     color: ClassVar[int] = 0
     has_arms: ClassVar[bool] = False
+    makes_network: ClassVar[bool] = True
     distils: ClassVar[bool] = False
     takes_over: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def needs(self, settings: Any) -> tuple[str, ...]:
-        """Names of the stages that must be done before, those it says its settings name."""
+        """Names of the stages that must be done before: those that its settings name."""
 
     def view(self, settings: StageSettings, visible: str) -> str:
         """What its network sees, where the experiment is about ``visible``."""

@@ -35,4 +35,4 @@ class Control(Fitted):
     settings = ControlSettings
     color = 2
     has_arms = True
-    takes_over = (*FitSettings.model_fields, "start", "view", "network", "loss")
+    takes_over = (*FitSettings.model_fields, "start", "view", "network", "loss", "head_start")

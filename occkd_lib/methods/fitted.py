@@ -48,6 +48,14 @@ class FittedSettings(StageSettings, FitSettings):
     loss: LossChoice | None = None
     head_start: Literal["mean", "random"] = "mean"
 
+    @property
+    def begins_with(self) -> str | None:
+        return self.start
+
+    @property
+    def own_network(self) -> NetworkSettings | None:
+        return self.network
+
 
 class Fitted(Method):
     """Train one network. Derived methods say from which objective."""
@@ -60,6 +68,8 @@ class Fitted(Method):
             raise ValueError(
                 "the data set has no validation split: set 'select: last' and no 'tune'"
             )
+        if settings.loss:
+            settings.loss.try_on(outputs=3 if task.softmax else 1)
 
     def objective(self, job: Job, task_loss: TaskLoss, model: FaceNet, views: Views) -> Objective:
         """What ``model`` is to learn from the training faces ``views``."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import Field
@@ -24,7 +24,9 @@ class FusionSettings(StageSettings):
 
     method: Literal["fusion"] = "fusion"
     of: tuple[str, ...] = Field(("standard", "triplet", "control"), min_length=1)
-    C: tuple[float, ...] | None = Field(None, description="None: fit_fusion's own grid")
+    C: tuple[Annotated[float, Field(gt=0)], ...] | None = Field(
+        None, min_length=1, description="None: fit_fusion's own grid"
+    )
     epsilon: float = Field(0.0, ge=0)
     standardize: bool = False
 
@@ -36,6 +38,7 @@ class Fusion(Method):
     title = "{machine}"
     settings = FusionSettings
     color = 4
+    makes_network = False
 
     def needs(self, settings: FusionSettings) -> tuple[str, ...]:
         return settings.of

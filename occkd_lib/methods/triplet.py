@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any, Literal
 
 import torch
@@ -56,7 +57,14 @@ class Triplet(Distilled):
 
     def check(self, settings: TripletSettings, task: Task, *, has_validation: bool) -> None:
         super().check(settings, task, has_validation=has_validation)
-        resolve("miner", settings.mining, MINERS)
+        miner = resolve("miner", settings.mining, MINERS)
+        try:
+            keywords = {"fraction": 1.0, "max_target_gap": None, "generator": None}
+            inspect.signature(miner).bind(None, None, None, **keywords)
+        except TypeError as error:
+            raise ValueError(
+                f"miner {settings.mining!r} is not called as mine_hard_triplets is ({error})"
+            ) from None
         if (settings.max_target_gap is None) == task.continuous:
             verb = "needs" if task.continuous else "takes no"
             raise ValueError(f"task {task.name!r} {verb} max_target_gap")
@@ -76,7 +84,10 @@ class Triplet(Distilled):
 
 
 class TripletObjective(DistilledObjective):
-    """Eq. 4-7, blended with the anchors' task loss (Eq. 5)."""
+    """Eq. 4-7, blended with the anchors' task loss (Eq. 5).
+
+    With random shifts, anchors and negatives are shifted, positives and mining are not.
+    """
 
     def __init__(
         self, *parts: Any, adapter: nn.Module, views: Views, compute: Compute, seed: int

@@ -221,7 +221,7 @@ def rows_on(experiment: Experiment, view: str) -> dict[str, Row]:
 
 def data_name(settings: DataSettings) -> str:
     """What predictions call a data set; a recipe may name it by import path."""
-    return data_set(settings.name).name
+    return settings.called or data_set(settings.name).name
 
 
 def check_settings(run: Run, experiment: Experiment, stage: str) -> None:

@@ -34,7 +34,7 @@ def linked(experiment: Experiment, name: str, stages: dict[str, Stage]) -> Stage
         name=parse_arm(name)[0],
         method=method,
         settings=settings,
-        network=getattr(settings, "network", None) or experiment.network,
+        network=settings.own_network or experiment.network,
         view=view,
         tested_on=method.tested_on(view, views_of(experiment)),
         parents={parent: stages[parent] for parent in method.needs(settings)},

@@ -79,10 +79,21 @@ def protocol(
         **decides(experiment, stage),
         "seed": seed,
         "faces": faces.fingerprint(),
-        "parents": {parent: run.fingerprint for parent, run in parents.items()},
+        "parents": {parent: origin(run) for parent, run in parents.items()},
     }
+    if experiment.test_on:
+        settled["test_faces"] = [f.fingerprint() for f in test_faces_elsewhere(experiment)]
     own = sources(settled)
     return {**settled, "sources": own} if own else settled
+
+
+def origin(run: Run) -> str:
+    """What tells a finished run from any other: its protocol, and the weights file it began with.
+
+    The file is not in the protocol, as a finished run does without it.
+    """
+    weights = ((run.status or {}).get("initialisation") or {}).get("sha256")
+    return f"{run.fingerprint}+{weights[:16]}" if weights else run.fingerprint
 
 
 def decides(experiment: Experiment, stage: Stage) -> dict[str, Any]:

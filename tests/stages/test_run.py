@@ -1,6 +1,7 @@
 """Whole stages at toy size: caching, resuming, failing."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -216,7 +217,8 @@ def test_an_arm_that_says_what_the_recipe_says_is_the_recipe_s_own(outputs, tiny
 
 def test_a_tuned_stage_is_the_arm_that_validation_prefers(outputs):
     arms = [{"lr": 1e-9}, {"lr": 3e-3}, {"lr": 1e-8}]
-    recipe = tiny_recipe(stages={"standard": {"tune": arms}})
+    tuned = {"standard": {"tune": arms}, "control": {"of": ["standard"], "tune": arms}}
+    recipe = tiny_recipe(stages=tuned)
     run = run_stage(recipe, "age", 0, "standard", say=silent)
     tried = [Run(run.folder.parent / f"standard@lr={lr}") for lr in ("1e-09", "0.003", "1e-08")]
     reached = [arm.status["validation_metric"] for arm in tried]
@@ -365,7 +367,8 @@ def test_a_student_of_another_architecture_learns_through_an_adapter(outputs):
         "standard": own,
         "triplet": own,
     }
-    recipe = tiny_recipe(stages=change)
+    gender = tiny_recipe().experiment("gender").varied({"stages": change})
+    recipe = Recipe(name="two", description="two networks", experiments={"gender": gender})
     for stage in ("standard", "triplet"):  # gender: hints
         run = run_stage(recipe, "gender", 0, stage, say=silent)
         assert run.done
@@ -394,3 +397,34 @@ def test_every_method_declares_what_the_tables_need():
     for name, method in METHODS.items():
         assert name == method.name == method.settings.model_fields["method"].default
         assert method.title
+
+
+def test_a_network_of_its_own_cannot_begin_with_another_network(tiny):
+    wide = {"network": {"name": "compact", "width": 8, "input_size": 32, "channels": 1}}
+    with pytest.raises(ValueError, match="stages.student: its network is not that of 'teacher'"):
+        tiny.experiment("gender").varied({"stages": {"student": wide}})
+
+
+def test_children_of_a_teacher_that_began_with_other_weights_are_other_runs(outputs, tmp_path):
+    path = tmp_path / "start.safetensors"
+    own = {"name": "mobilenet_v1", "input_size": 32, "channels": 3}
+    recipe = tiny_recipe(network={**own, "init": str(path)})
+    for seed in range(2):
+        torch.manual_seed(seed)
+        save_file(NetworkSettings(**own).build(1).state_dict(), path)
+        if seed == 0:
+            student = run_stage(recipe, "gender", 0, "student", say=silent)
+            shutil.rmtree(student.folder.parent / "teacher")
+    with pytest.raises(OcckdError, match=r"student holds a run of another recipe .parents.teacher"):
+        run_stage(recipe, "gender", 0, "student", say=silent)
+
+
+def test_on_another_set_of_the_same_name(outputs):
+    other = {"name": "synthetic", "faces": 60, "split_seed": 1}
+    with pytest.raises(ValueError, match="tell them apart with 'called:'"):
+        tiny_recipe(test_on=[other])
+    recipe = tiny_recipe(test_on=[{**other, "called": "neighbours"}])
+    run = run_stage(recipe, "gender", 0, "teacher", say=silent)
+    counts = run.predictions.query("split == 'test' and view == 'full'").groupby("data").size()
+    assert counts.to_dict() == {"neighbours": 12, "synthetic": 24}
+    assert len(run.status["config"]["test_faces"]) == 1

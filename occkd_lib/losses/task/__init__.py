@@ -10,6 +10,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_validator
 from torch import Tensor
 
@@ -21,6 +22,7 @@ from occkd_lib.losses.task.focal import focal_loss
 from occkd_lib.losses.task.ldam import Ldam
 from occkd_lib.losses.task.multi_target import multi_target_loss
 from occkd_lib.plugins import resolve
+from occkd_lib.project import one_line
 from occkd_lib.settings import first_error
 
 __all__ = ["TASK_LOSSES", "Facts", "FunctionLoss", "LossChoice", "TaskLoss"]
@@ -81,6 +83,25 @@ class LossChoice(BaseModel):
     @property
     def parameters(self) -> dict[str, Any]:
         return dict(self.model_extra or {})
+
+    def try_on(self, outputs: int) -> None:
+        """ValueError unless the loss of made-up faces is one number that teaches every output."""
+        facts = Facts(outputs, 4, (2,) * outputs)
+        output = torch.linspace(-1, 1, 2 * outputs).view(2, outputs).requires_grad_()
+        hard = torch.tensor([0, outputs - 1])
+        reason = ""
+        for target in (hard, torch.nn.functional.one_hot(hard, outputs).float()):
+            try:
+                with torch.random.fork_rng(devices=[]):
+                    found = self.build(facts)(output, torch.ones(2, 4), target)
+                (slope,) = torch.autograd.grad(found, output)
+            except Exception as error:  # a user's loss may raise anything
+                reason = reason or f"{type(error).__name__}: {one_line(error, 100)}"
+            else:
+                if slope.any(0).all():
+                    return
+                reason = reason or "it does not look at every output"
+        raise ValueError(f"loss {self.name!r} does not suit {outputs} outputs ({reason})")
 
     def build(self, facts: Facts) -> TaskLoss:
         """The loss, ready to be called as (output, embedding, target)."""
