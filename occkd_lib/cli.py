@@ -55,7 +55,7 @@ def run(
     snakemake: Annotated[list[str] | None, Argument(help=SNAKEMAKE)] = None,
     dry_run: Annotated[bool, Option("--dry-run", "-n", help="Only show the plan.")] = False,
     notebooks: Annotated[bool, Option("--notebooks", help="With -n: every notebook.")] = False,
-    tflops: Annotated[float | None, Option(help="With -n: the rate that hours are computed from.")] = None,
+    tflops: Annotated[float | None, Option(help="With -n: the rate for its hours.")] = None,
     cores: Annotated[int | None, Option("--cores", "-j", min=1, help="(default: all)")] = None,
     threads: Annotated[int | None, Option("--threads-per-job", min=1, help=THREADS)] = None,
     only: Annotated[list[str] | None, Option(help="Experiment, or pattern: 'fer_*'.")] = None,

@@ -55,7 +55,7 @@ def nowhere(tmp_path, monkeypatch):
         (
             "utkface",
             {"task": "age", "labels": "majority"},
-            "data set 'utkface': labels: there is no such setting; it takes name, called, split_seed",
+            "data set 'utkface': labels: there is no such setting; it takes name, called",
         ),
         ("synthetic", {"task": "age", "labels": "majority"}, "labels: there is no such setting"),
         ("affectnet", {"task": "age"}, "affectnet has no task 'age': choose expression"),
