@@ -11,7 +11,6 @@ from occkd_lib.config import Recipe
 from occkd_lib.data import locate
 from occkd_lib.errors import OcckdError
 from occkd_lib.execution.estimate import known_outputs
-from occkd_lib.losses.task import Facts
 from occkd_lib.models.weights.files import find_weights
 from occkd_lib.occlusion import occlude
 from occkd_lib.plugins import sources
@@ -58,12 +57,8 @@ def check_experiment(recipe: Recipe, name: str, seeds: Sequence[int]) -> None:
             seen = occlude(torch.zeros(TOY_IMAGES, dtype=torch.uint8), stage.view)
             if seen.shape != TOY_IMAGES:
                 raise ValueError(f"{tuple(seen.shape)} images come out of {TOY_IMAGES}")
-        width = stage.network.embedding_dim(outputs)
-        loss = getattr(stage.settings, "loss", None)
-        if loss is not None:
-            with blaming(f"loss {loss.name!r}"):
-                loss.build(Facts(outputs, width, (1,) * outputs))
-        begins = hasattr(stage.settings, "start") and stage.settings.start is None
+        stage.network.embedding_dim(outputs)  # fails for a network that does not work
+        begins = stage.method.makes_network and stage.settings.begins_with is None
         if begins and stage.network.init != "random":
             runs = (Run(run_folder(recipe.name, name, seed, each)) for seed in seeds)
             if not all(run.done for run in runs):  # a finished run does without the file

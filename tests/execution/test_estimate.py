@@ -105,6 +105,7 @@ def test_a_teacher_with_another_network_is_asked_at_its_own_price():
     tiny = tiny_recipe().experiment("gender")
     network = {"name": "compact", "width": 16, "input_size": 32, "channels": 1}
     stages = {"teacher": {"network": network}, "student": {"start": None}}
+    stages["other_half"] = {"start": None}
     wide = tiny.varied({"stages": stages})
     faces = 72  # 60 per cent of 120
     ours, theirs = (stage_flop(e, stage_of(e, "standard")) for e in (tiny, wide))

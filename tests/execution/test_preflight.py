@@ -105,9 +105,9 @@ def test_what_is_as_it_must_be_passes(plug_ins):
             GOOD + "\nfrom occkd_lib.losses.task import TaskLoss\n\n\n"
             "class Bad(TaskLoss):\n    def __init__(self, facts):\n        facts.nothing\n",
             [teacher('loss: "MODULE:Bad"')],
-            "loss 'MODULE:Bad' does not work .*nothing",
+            "loss 'MODULE:Bad' does not suit .*nothing",
         ),
-        (GOOD, [teacher("network: {name: resnet50, init: nowhere}")], "no weights 'nowhere'"),
+        (GOOD, [("channels: 1}", "channels: 1, init: nowhere}")], "no weights 'nowhere'"),
         ("import nothing_at_all", [("visible: lower", 'visible: "MODULE:eyes"')], "nothing_at_all"),
     ],
 )

@@ -63,7 +63,7 @@ def test_metrics_and_views_of_each_task(full, results):
 def test_the_network_is_the_row_s_own(outputs):
     content = make_recipe("gender").experiments["gender"].model_dump(mode="json")
     small = {"name": "compact", "width": 8}
-    for stage in ("student", "control", "standard", "triplet"):
+    for stage in ("student", "other_half", "control", "standard", "triplet"):
         content["stages"][stage] |= {"network": small, "start": None}
     content["stages"]["teacher"]["network"] = {"name": "vgg_f"}
     recipe = make_recipe("gender", stages=content["stages"])
