@@ -1,8 +1,12 @@
-"""Arms: a stage with some settings changed, under a name of its own: ``triplet@alpha=0.1``."""
+"""Arms: a stage with some settings changed, under a name of its own: ``triplet@alpha=0.1``.
+
+A dot leads into a setting that has parts: ``ktn@loss.expansion=100``.
+"""
 
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -37,11 +41,26 @@ def parse_arm(name: str) -> tuple[str, Arm]:
     return stage, arm
 
 
+def lay(content: dict[str, Any], path: list[str], value: Any) -> None:
+    """Set what ``path`` leads to: ``loss.expansion`` is the expansion of the loss."""
+    first, *rest = path
+    if not rest:
+        content[first] = value
+    elif not isinstance(content.get(first), dict):
+        raise ValueError(f"{'.'.join(path)}: the stage has no {first} of its own to change")
+    else:
+        content[first] = dict(content[first])
+        lay(content[first], rest, value)
+
+
 def changed(settings: StageSettings, arm: Arm) -> StageSettings:
     """The settings with those of ``arm``; ValueError for one there is not, or a wrong value."""
     if not arm:
         return settings
     try:
-        return type(settings).model_validate({**settings.model_dump(), "tune": (), **arm})
+        content = {**settings.model_dump(), "tune": ()}
+        for key, value in arm.items():
+            lay(content, key.split("."), value)
+        return type(settings).model_validate(content)
     except ValidationError as error:
         raise ValueError(first_error(error, type(settings).model_fields)) from None

@@ -97,9 +97,12 @@ class Experiment(Settings):
             try:
                 named(name)
                 occluder(self.method(name).view(settings, self.visible))
-                self.method(name).check(settings, task, has_validation=has_validation)
+                network = settings.own_network or self.network
+                self.method(name).check(
+                    settings, task, has_validation=has_validation, network=network
+                )
                 self._begins_alike(settings)
-                if settings.tune and not self.method(name).has_arms:
+                if settings.tune and (not self.method(name).has_arms or self._built_on(name)):
                     raise ValueError("cannot be tuned: what follows builds on it")
                 for arm in settings.tune:
                     changed(settings, arm)
@@ -119,6 +122,10 @@ class Experiment(Settings):
             except (ValueError, OcckdError) as error:
                 raise ValueError(f"ablations.{name}: {error}") from None
         return self
+
+    def _built_on(self, name: str) -> bool:
+        """Does another stage need this one?"""
+        return any(name in self.method(other).needs(s) for other, s in self.stages.items())
 
     def _begins_alike(self, settings: Any) -> None:
         """A stage that begins with another's weights has that one's network."""
@@ -147,6 +154,9 @@ class Experiment(Settings):
                     )
             for key in shared:
                 ours, theirs = getattr(control, key), getattr(of, key, None)
+                if key == "view":
+                    ours = self.method(stage).view(control, self.visible)
+                    theirs = self.method(name).view(of, self.visible)
                 if ours != theirs:
                     raise ValueError(
                         f"{key} is {ours}, but {theirs} in {name!r}, whose control it is: it must "
@@ -171,8 +181,12 @@ class Experiment(Settings):
         try:
             settings = changed(self.stages[name], arm)
             self._begins_alike(settings)
-            validation = data_set(self.data.name).has_validation
-            self.method(name).check(settings, task_of(self.task), has_validation=validation)
+            self.method(name).check(
+                settings,
+                task_of(self.task),
+                has_validation=data_set(self.data.name).has_validation,
+                network=settings.own_network or self.network,
+            )
             return settings
         except ValueError as error:
             raise OcckdError(f"{stage}: {error}") from None
@@ -220,7 +234,7 @@ class Experiment(Settings):
         """The experiment with ``change`` laid over it; controls follow the stages they are of."""
         content = self.model_dump(mode="json")
         for name, stage in content["stages"].items():
-            for key in self.method(name).takes_over:
+            for key in self.method(name).takes_over if self.stages[name].controls else ():
                 del stage[key]
         return Experiment.model_validate(merge(content, change))
 

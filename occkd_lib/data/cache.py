@@ -13,11 +13,13 @@ copies of each other (see ``copies``) is found once, too, and kept in the table.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
 import math
 import os
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -102,11 +104,26 @@ def decoded(
 
 
 def _open(pixels: Path, rows: Path) -> tuple[Tensor, pd.DataFrame]:
-    # copy-on-write: torch wants writable memory, the file must never change
-    images, table = np.load(pixels, mmap_mode="c"), pd.read_parquet(rows)
-    if images.dtype != np.uint8 or images.ndim != 4 or len(images) != len(table):
-        raise ValueError(f"{images.dtype} {images.shape} for {len(table)} faces")
-    return torch.from_numpy(images), table
+    images, table = _mapped(pixels), pd.read_parquet(rows)
+    if images.dtype != torch.uint8 or images.ndim != 4 or len(images) != len(table):
+        raise ValueError(f"{images.dtype} {tuple(images.shape)} for {len(table)} faces")
+    return images, table
+
+
+def _mapped(pixels: Path) -> Tensor:
+    """The array in an .npy file, memory-mapped; the file must never change.
+
+    Copy-on-write, since torch wants writable memory. Linux refuses to promise more of that than
+    the machine has; such a file is mapped to be read only, and writing to it ends the process.
+    """
+    try:
+        return torch.from_numpy(np.load(pixels, mmap_mode="c"))
+    except OSError as error:
+        if error.errno != errno.ENOMEM:
+            raise
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(np.load(pixels, mmap_mode="r"))
 
 
 def made_once(
@@ -125,7 +142,7 @@ def made_once(
     sources = [hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in code]
     path = outputs_root() / "cache" / f"{name}-{fingerprint([FORMAT, sources, *choice])}.npy"
     try:
-        return torch.from_numpy(np.load(path, mmap_mode="c"))
+        return _mapped(path)
     except (ValueError, EOFError, OSError):
         images = make()
         write_atomically(path, lambda aside: _write(aside, images.shape, [images]))

@@ -16,11 +16,11 @@ OF = {
 }  # fmt: skip
 
 
-def coarse_labels(targets: Tensor, classes: Sequence[str], *, contempt: str = "negative") -> Tensor:
-    """Fine labels as indices of COARSE (Li et al., Sect. III-B).
+def coarse_shares(classes: Sequence[str], *, contempt: str = "negative") -> Tensor:
+    """Which coarse class each fine one belongs to: K x 4, one 1 a row (Li et al., Sect. III-B).
 
-    targets: N, int64, indices of ``classes`` (names of expressions). contempt: its coarse class,
-    which the paper does not state. Raises ValueError for a class that has no place.
+    classes: names of expressions. contempt: its coarse class, which the paper does not state.
+    Raises ValueError for a class that has no place.
     """
     places = {**OF, "contempt": contempt}
     if contempt not in COARSE:
@@ -28,5 +28,12 @@ def coarse_labels(targets: Tensor, classes: Sequence[str], *, contempt: str = "n
     unknown = [name for name in classes if name not in places]
     if unknown:
         raise ValueError(f"no coarse class for {', '.join(unknown)}")
-    table = torch.tensor([COARSE.index(places[name]) for name in classes], device=targets.device)
-    return table[targets]
+    return torch.eye(len(COARSE))[[COARSE.index(places[name]) for name in classes]]
+
+
+def coarse_labels(targets: Tensor, classes: Sequence[str], *, contempt: str = "negative") -> Tensor:
+    """Fine labels as indices of COARSE; targets: N, int64, indices of ``classes``.
+
+    contempt, errors: see ``coarse_shares``.
+    """
+    return coarse_shares(classes, contempt=contempt).argmax(1).to(targets.device)[targets]

@@ -3,7 +3,9 @@
 from occkd_lib.methods.base import Arm, Job, Method, Row, Stage, StageSettings
 from occkd_lib.methods.control import Control
 from occkd_lib.methods.fusion import Fusion
+from occkd_lib.methods.ktn import Ktn
 from occkd_lib.methods.standard import Standard
+from occkd_lib.methods.stsn import Stsn
 from occkd_lib.methods.student import Student
 from occkd_lib.methods.teacher import Teacher
 from occkd_lib.methods.triplet import Triplet
@@ -12,5 +14,5 @@ __all__ = ["METHODS", "Arm", "Job", "Method", "Row", "Stage", "StageSettings"]
 
 METHODS: dict[str, Method] = {
     method.name: method
-    for method in (Teacher(), Student(), Control(), Standard(), Triplet(), Fusion())
+    for method in (Teacher(), Student(), Control(), Standard(), Triplet(), Fusion(), Ktn(), Stsn())
 }

@@ -24,11 +24,13 @@ Arm = dict[str, str | int | float | bool]  # settings of a stage that differ fro
 class StageSettings(Settings):
     """A stage of an experiment. ``method`` says which; a stage named like a method is one.
 
-    view: what its network sees of a face; None for what the method usually sees.
+    view: what its network sees of a face; None for what the method usually sees. title: what tables
+    call it; None for what the method is called.
     """
 
     method: str
     view: str | None = None
+    title: str | None = None
     tune: tuple[Arm, ...] = Field((), description="arms; the best on validation is the stage")
 
     @property
@@ -163,8 +165,10 @@ class Method(ABC):
         """Views it is tested on; ``views``: all that occur in the experiment."""
         return (stage_view,)
 
-    def check(self, settings: Any, task: Task, *, has_validation: bool) -> None:  # noqa: B027
-        """Raise ValueError for settings that do not suit the task or the data."""
+    def check(  # noqa: B027
+        self, settings: Any, task: Task, *, has_validation: bool, network: NetworkSettings
+    ) -> None:
+        """Raise ValueError for settings that do not suit the task, the data or the network."""
 
     @abstractmethod
     def carry_out(self, job: Job) -> dict[str, Any]:

@@ -11,7 +11,6 @@ from typing import Literal
 from pydantic import Field
 
 from occkd_lib.methods.fitted import Fitted, FittedSettings
-from occkd_lib.training.settings import FitSettings
 
 
 class ControlSettings(FittedSettings):
@@ -22,10 +21,6 @@ class ControlSettings(FittedSettings):
     of: tuple[str, ...] = Field(min_length=1)
     start: str | None = "student"
 
-    @property
-    def controls(self) -> tuple[str, ...]:
-        return self.of
-
 
 class Control(Fitted):
     """The task loss on the visible part, from the same start and for as long as a distilled one."""
@@ -35,4 +30,4 @@ class Control(Fitted):
     settings = ControlSettings
     color = 2
     has_arms = True
-    takes_over = (*FitSettings.model_fields, "start", "view", "network", "loss", "head_start")
+    takes_over = (*Fitted.takes_over, "network", "loss")

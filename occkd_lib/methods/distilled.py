@@ -65,5 +65,5 @@ class DistilledObjective(Objective):
 def adapter(student: FaceNet, teacher: FrozenTeacher) -> nn.Module:
     """From the student's embeddings to the teacher's width: a linear layer, trained with the
     student (Romero et al.'s regressor); nothing where the widths agree."""
-    width, theirs = student.embedding_dim, teacher.embedding.shape[-1]
+    width, theirs = student.embedding_dim, teacher.teacher.embedding_dim
     return nn.Identity() if width == theirs else nn.Linear(width, theirs)

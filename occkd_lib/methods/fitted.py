@@ -7,10 +7,13 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
+import pandas as pd
 import torch
+from pydantic import Field
 from torch import nn
 
 from occkd_lib.data import FaceSet
+from occkd_lib.errors import OcckdError
 from occkd_lib.losses.task import Facts, LossChoice, TaskLoss
 from occkd_lib.methods.base import (
     Job,
@@ -21,7 +24,7 @@ from occkd_lib.methods.base import (
     control_of,
     student_of,
 )
-from occkd_lib.models import FaceNet, NetworkSettings, parameter_count
+from occkd_lib.models import FaceNet, NetworkSettings, Prediction, parameter_count
 from occkd_lib.models.cost import Cost
 from occkd_lib.randomness import derived_seed
 from occkd_lib.tasks import Task
@@ -40,13 +43,17 @@ class FittedSettings(StageSettings, FitSettings):
     network: None for the experiment's. start: the stage whose weights it begins with, None for a
     new network. loss: of the task; None for the one that the labels or the task ask for.
     head_start: where a new network that predicts a quantity begins: at the mean of the training
-    targets, or at random values around 0. The papers do not say.
+    targets, or at random values around 0. The papers do not say. batch_size: None for the
+    experiment's. of: the stages that this one is the matched control of; it has their start and
+    optimisation, which the recipe takes over from the first of them.
     """
 
     network: NetworkSettings | None = None
     start: str | None = None
     loss: LossChoice | None = None
     head_start: Literal["mean", "random"] = "mean"
+    batch_size: int | None = Field(None, ge=2)
+    of: tuple[str, ...] = ()
 
     @property
     def begins_with(self) -> str | None:
@@ -56,14 +63,22 @@ class FittedSettings(StageSettings, FitSettings):
     def own_network(self) -> NetworkSettings | None:
         return self.network
 
+    @property
+    def controls(self) -> tuple[str, ...]:
+        return self.of
+
 
 class Fitted(Method):
     """Train one network. Derived methods say from which objective."""
 
+    takes_over = (*FitSettings.model_fields, "start", "view", "head_start", "batch_size")
+
     def needs(self, settings: Any) -> tuple[str, ...]:
         return (settings.start,) if settings.start else ()
 
-    def check(self, settings: Any, task: Task, *, has_validation: bool) -> None:
+    def check(
+        self, settings: Any, task: Task, *, has_validation: bool, network: NetworkSettings
+    ) -> None:
         if not has_validation and (settings.select != "last" or settings.tune):
             raise ValueError(
                 "the data set has no validation split: set 'select: last' and no 'tune'"
@@ -86,17 +101,21 @@ class Fitted(Method):
         )
         val, *_ = held_out
         batches = Batches(
-            views, batch_size=job.batch_size, seed=seed, flip=job.flip, shift=job.shift
+            views,
+            batch_size=settings.batch_size or job.batch_size,
+            seed=seed,
+            flip=job.flip,
+            shift=job.shift,
         )
         choice = settings.loss or LossChoice(name=views.faces.loss or job.task.loss)
         known = class_counts(views.faces), views.faces.classes
-        facts = Facts(job.outputs, model.embedding_dim, *known)
+        facts = Facts(job.outputs, model.embedding_dim, *known, stage.network.cosine_head)
         torch.manual_seed(derived_seed(seed, "objective"))
         objective = self.objective(job, choice.build(facts), model, views).to(compute.device)
 
-        def answers(looks: Views, view: str) -> tuple[np.ndarray, np.ndarray]:
-            output = predict(model, looks, view, compute=compute).output.cpu()
-            return job.task.decide(output).numpy(), output.numpy()
+        def answers(looks: Views, view: str) -> tuple[np.ndarray, Prediction]:
+            said = predict(model, looks, view, compute=compute)
+            return job.task.decide(said.output.cpu()).numpy(), said
 
         def validate(network: FaceNet) -> float:
             if not len(val):
@@ -109,7 +128,7 @@ class Fitted(Method):
             validate=validate, compute=compute, seed=seed, say=job.say,
         )  # fmt: skip
         tables = [
-            prediction_table(looks.faces, view, NETWORK, *answers(looks, view))
+            self.answers_table(job, looks.faces, view, *answers(looks, view))
             for view in stage.tested_on
             for looks in held_out
             if len(looks)
@@ -124,12 +143,20 @@ class Fitted(Method):
             "initialisation": model.init_record,
         }
 
+    def answers_table(
+        self, job: Job, faces: FaceSet, view: str, prediction: np.ndarray, said: Prediction
+    ) -> pd.DataFrame:
+        """What the network says of ``faces``, as ``save_predictions`` wants it."""
+        return prediction_table(faces, view, NETWORK, prediction, said.output.cpu().numpy())
+
     def begin(self, job: Job) -> FaceNet:
         """The network before its first step: a parent's, or a new one."""
         if job.stage.settings.start:
             return job.load(job.stage.settings.start)
         model = job.stage.network.build(job.outputs)
         if job.task.continuous and job.stage.settings.head_start == "mean":
+            if model.head.bias is None:
+                raise OcckdError("cosine_head: cosines are no quantity; leave it out")
             targets = job.faces.split("train").targets
             nn.init.constant_(model.head.bias, float(targets.float().mean()))
         return model
@@ -142,7 +169,7 @@ class Fitted(Method):
                 stage=stage.name,
                 key=NETWORK,
                 method=self.name,
-                title=self.row_title(stage),
+                title=stage.settings.title or self.row_title(stage),
                 parts=(stage.name,),
                 trained_on=self.trained_on(stage),
                 view=view,

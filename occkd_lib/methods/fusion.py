@@ -10,6 +10,7 @@ from pydantic import Field
 
 from occkd_lib.data import SPLITS
 from occkd_lib.methods.base import Job, Method, Row, Stage, StageSettings, control_of, student_of
+from occkd_lib.models import NetworkSettings
 from occkd_lib.tasks import Task
 from occkd_lib.training.predict import predict
 from occkd_lib.training.predictions import prediction_table, save_predictions
@@ -43,7 +44,14 @@ class Fusion(Method):
     def needs(self, settings: FusionSettings) -> tuple[str, ...]:
         return settings.of
 
-    def check(self, settings: FusionSettings, task: Task, *, has_validation: bool) -> None:
+    def check(
+        self,
+        settings: FusionSettings,
+        task: Task,
+        *,
+        has_validation: bool,
+        network: NetworkSettings,
+    ) -> None:
         if not has_validation and (settings.C is None or len(settings.C) > 1):
             raise ValueError("the data set has no validation split: C must be one value")
 

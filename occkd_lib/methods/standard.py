@@ -42,8 +42,8 @@ class Standard(Distilled):
     published = {"journal": "standard_TS", "icpr2020": "standard_TS"}
     color = 0
 
-    def check(self, settings: StandardSettings, task: Task, *, has_validation: bool) -> None:
-        super().check(settings, task, has_validation=has_validation)
+    def check(self, settings: StandardSettings, task: Task, **known: Any) -> None:
+        super().check(settings, task, **known)
         if settings.kind == "soft_targets" and not task.softmax:
             raise ValueError(f"task {task.name!r} has one output, so no softmax: kind must be hint")
 

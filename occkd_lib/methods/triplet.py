@@ -20,29 +20,49 @@ from occkd_lib.methods.distilled import (
     adapter,
 )
 from occkd_lib.mining import MINERS, Triplets
-from occkd_lib.models import FaceNet
+from occkd_lib.models import FaceNet, Prediction
 from occkd_lib.models.cost import Cost
 from occkd_lib.plugins import resolve
 from occkd_lib.randomness import stream
+from occkd_lib.settings import Settings
 from occkd_lib.tasks import Task
 from occkd_lib.training.batches import Batch
 from occkd_lib.training.device import Compute
 from occkd_lib.training.objective import Objective
-from occkd_lib.training.predict import predict
+from occkd_lib.training.predict import FrozenTeacher, predict
 from occkd_lib.training.views import Views
 
 
-class TripletSettings(DistilledSettings):
+class TripletTermSettings(Settings):
     """mining: a name of MINERS, or a miner of one's own."""
 
-    method: Literal["triplet"] = "triplet"
     alpha: float = Field(ge=0)
     squared: bool = True
     fraction: float = Field(0.1, gt=0, le=1, description="size of the mining pools")
     max_target_gap: float | None = Field(None, gt=0, description="years; quantities only")
     normalize: bool = Field(False, description="L2-normalise embeddings first")
-    keep_task_weight: bool = Field(False, description="CE + lam * triplet, the ICPR form")
     mining: str = "hard"
+
+    def check(self, task: Task) -> None:
+        """Raise ValueError for settings that do not suit the task, or a miner that is none."""
+        miner = resolve("miner", self.mining, MINERS)
+        try:
+            keywords = {"fraction": 1.0, "max_target_gap": None, "generator": None}
+            inspect.signature(miner).bind(None, None, None, **keywords)
+        except TypeError as error:
+            raise ValueError(
+                f"miner {self.mining!r} is not called as mine_hard_triplets is ({error})"
+            ) from None
+        if (self.max_target_gap is None) == task.continuous:
+            verb = "needs" if task.continuous else "takes no"
+            raise ValueError(f"task {task.name!r} {verb} max_target_gap")
+
+
+class TripletSettings(DistilledSettings, TripletTermSettings):
+    """The settings of triplet distillation."""
+
+    method: Literal["triplet"] = "triplet"
+    keep_task_weight: bool = Field(False, description="CE + lam * triplet, the ICPR form")
 
 
 class Triplet(Distilled):
@@ -55,19 +75,9 @@ class Triplet(Distilled):
     published = {"journal": "triplet_TS", "icpr2020": "triplet_TS"}
     color = 3
 
-    def check(self, settings: TripletSettings, task: Task, *, has_validation: bool) -> None:
-        super().check(settings, task, has_validation=has_validation)
-        miner = resolve("miner", settings.mining, MINERS)
-        try:
-            keywords = {"fraction": 1.0, "max_target_gap": None, "generator": None}
-            inspect.signature(miner).bind(None, None, None, **keywords)
-        except TypeError as error:
-            raise ValueError(
-                f"miner {settings.mining!r} is not called as mine_hard_triplets is ({error})"
-            ) from None
-        if (settings.max_target_gap is None) == task.continuous:
-            verb = "needs" if task.continuous else "takes no"
-            raise ValueError(f"task {task.name!r} {verb} max_target_gap")
+    def check(self, settings: TripletSettings, task: Task, **known: Any) -> None:
+        super().check(settings, task, **known)
+        settings.check(task)
 
     def objective(self, job: Job, task_loss: TaskLoss, model: FaceNet, views: Views) -> Objective:
         settings = job.stage.settings
@@ -83,19 +93,27 @@ class Triplet(Distilled):
         return super().flop(settings, train, val, cost, teacher) + more
 
 
-class TripletObjective(DistilledObjective):
-    """Eq. 4-7, blended with the anchors' task loss (Eq. 5).
+class TripletTerm(nn.Module):
+    """Eq. 4, 6-7: mined once an epoch, then a loss on every batch.
 
-    With random shifts, anchors and negatives are shifted, positives and mining are not.
+    With random shifts or windows, anchors and negatives are moved, positives and mining are not.
     """
 
     def __init__(
-        self, *parts: Any, adapter: nn.Module, views: Views, compute: Compute, seed: int
+        self,
+        settings: TripletTermSettings,
+        teacher: FrozenTeacher,
+        view: str,
+        *,
+        adapter: nn.Module,
+        views: Views,
+        compute: Compute,
+        seed: int,
     ) -> None:
-        super().__init__(*parts)
-        self.adapter = adapter
+        super().__init__()
+        self.settings, self.teacher, self.view, self.adapter = settings, teacher, view, adapter
         self.views, self.compute, self.seed = views, compute, seed
-        self.miner = resolve("miner", self.settings.mining, MINERS)
+        self.miner = resolve("miner", settings.mining, MINERS)
         self.targets = views.faces.targets.to(views.device)
         self.triplets: Triplets | None = None
 
@@ -104,8 +122,8 @@ class TripletObjective(DistilledObjective):
         embedding = embedding.float()
         return F.normalize(embedding) if self.settings.normalize else embedding
 
-    def start_epoch(self, student: FaceNet, epoch: int) -> None:
-        """Mine this epoch's triplets with the weights of its beginning (Eq. 6-7)."""
+    def mine(self, student: FaceNet, epoch: int) -> None:
+        """Find the epoch's triplets, with the weights of its beginning (Eq. 6-7)."""
         seen = predict(student, self.views, self.view, compute=self.compute).embedding
         with torch.no_grad():
             seen = self.adapter(seen)
@@ -118,8 +136,9 @@ class TripletObjective(DistilledObjective):
             generator=stream(self.seed, "pools", epoch),
         )
 
-    def forward(self, student: FaceNet, batch: Batch) -> Tensor:
-        assert self.triplets is not None, "start_epoch() mines the triplets first"
+    def forward(self, student: FaceNet, batch: Batch) -> tuple[Prediction, Tensor]:
+        """What the student says of the batch's faces, and the triplet loss (Eq. 4)."""
+        assert self.triplets is not None, "mine() comes first"
         s = self.settings
         positive = self.teacher.embedding[batch.flipped.long(), self.triplets.positive[batch.index]]
         hidden = [
@@ -128,11 +147,26 @@ class TripletObjective(DistilledObjective):
         ]
         both = student(torch.cat(hidden))
         anchor, negative = self.adapter(both.embedding).chunk(2)
-        distillation = triplet_kd_loss(
+        loss = triplet_kd_loss(
             self.placed(anchor), self.placed(positive), self.placed(negative),
             alpha=s.alpha, squared=s.squared,
         )  # fmt: skip
-        seen = type(both)(*(part[: len(anchor)] for part in both))
+        return both.each(lambda part: part[: len(anchor)]), loss
+
+
+class TripletObjective(DistilledObjective):
+    """Eq. 5: the anchors' task loss and the triplet loss, blended."""
+
+    def __init__(self, *parts: Any, **of_the_term: Any) -> None:
+        super().__init__(*parts)
+        self.term = TripletTerm(self.settings, self.teacher, self.view, **of_the_term)
+
+    def start_epoch(self, student: FaceNet, epoch: int) -> None:
+        self.term.mine(student, epoch)
+
+    def forward(self, student: FaceNet, batch: Batch) -> Tensor:
+        s = self.settings
+        seen, distillation = self.term(student, batch)
         return blend(
             self.task(seen, batch), distillation, s.lam, keep_task_weight=s.keep_task_weight
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from occkd_lib.errors import OcckdError
@@ -20,20 +21,46 @@ CENTRE, SPREAD = (127.5,) * 3, (64.0,) * 3
 
 
 class Prediction(NamedTuple):
-    """embedding: B x D, the layer before the last (the face embedding). output: B x K."""
+    """embedding: B x D, the layer before the last (the face embedding). output: B x K.
+
+    coarse: B x 4 logits of ``losses.coarse_fine.COARSE``; None of a network without coarse stream.
+    """
 
     embedding: Tensor
     output: Tensor
+    coarse: Tensor | None = None
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> Prediction:
+        """``change`` made to every part that there is."""
+        coarse = None if self.coarse is None else change(self.coarse)
+        return Prediction(change(self.embedding), change(self.output), coarse)
 
 
 @dataclass(frozen=True)
 class InputSpec:
-    """What a network wants to see: (pixels 0..255 - mean) / std, per channel."""
+    """What a network wants to see: (pixels 0..255 - mean) / std, per channel.
+
+    resize: faces are made this large, and the network sees a window of ``size`` pixels: a random
+    one in training, in testing the central one, or the whole face if ``whole_test``. None: the
+    whole face, ``size`` pixels.
+    """
 
     size: int
     channels: int
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    resize: int | None = None
+    whole_test: bool = False
+
+    @property
+    def side(self) -> int:
+        """Pixels of the whole face."""
+        return self.resize or self.size
+
+    @property
+    def margin(self) -> int:
+        """By how many pixels the whole face is larger than the window."""
+        return self.side - self.size
 
 
 def rgb_input(
@@ -80,6 +107,11 @@ class FaceNet(nn.Module):
         super().__init__()
         self.dropout = nn.Identity()
 
+    @property
+    def trunks(self) -> tuple[FaceNet, ...]:
+        """The networks whose pretrained weights it began with; usually itself."""
+        return (self,)
+
     def add_head(self, outputs: int, dropout: float = 0.0) -> None:
         """The last layer, and dropout before it; the embedding itself stays clean."""
         self.dropout = nn.Dropout(dropout)
@@ -98,6 +130,17 @@ class FaceNet(nn.Module):
         if tensors.keys() == self.state_dict().keys():
             return Pretrained(tensors, "saved by this book")
         return read_layout(self.layouts, tensors)
+
+
+class CosineLinear(nn.Linear):
+    """Cosines of embeddings and class weights: the head that LDAM wants (Cao et al., 2019)."""
+
+    def __init__(self, width: int, outputs: int) -> None:
+        super().__init__(width, outputs, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, enabled=False):  # 30 times bf16's steps are too coarse
+            return F.linear(F.normalize(x.float()), F.normalize(self.weight.float()))
 
 
 Net = TypeVar("Net", bound=FaceNet)

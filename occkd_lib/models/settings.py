@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from typing import Any, Literal
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from occkd_lib.errors import OcckdError
-from occkd_lib.models.base import FaceNet
+from occkd_lib.models.base import CosineLinear, FaceNet
 from occkd_lib.models.build import OPTIONS, build_model, network_kind
+from occkd_lib.models.streams import Streams, StreamSettings
 from occkd_lib.models.weights.load import restore_record
 from occkd_lib.project import one_line
 from occkd_lib.settings import Settings
@@ -27,6 +29,15 @@ class NetworkSettings(Settings):
     width: int | None = Field(None, ge=4, description="channels of the first layer (compact only)")
     init: str = "random"
     dropout: float | None = Field(None, ge=0, lt=1)
+    resize: int | None = Field(None, ge=16, description="see InputSpec: windows of a larger face")
+    test_window: Literal["centre", "whole"] = "centre"
+    cosine_head: bool = Field(False, description="outputs are cosines, as loss ldam wants them")
+    streams: StreamSettings | None = None
+
+    @field_validator("streams", mode="before")
+    @classmethod
+    def _trunks_alone(cls, raw: Any) -> Any:
+        return {"trunks": raw} if isinstance(raw, str) else raw
 
     @model_validator(mode="after")
     def _the_network_takes_these_options(self) -> NetworkSettings:
@@ -35,11 +46,34 @@ class NetworkSettings(Settings):
             network_kind(self.name, {k: v for k, v in given.items() if v is not None})
         except OcckdError as error:
             raise ValueError(str(error)) from None
+        if self.cosine_head and self.has_coarse:
+            raise ValueError("cosine_head: of the fine stream alone, or of a network without any")
         return self
 
+    @property
+    def has_coarse(self) -> bool:
+        """Does it predict coarse labels, too?"""
+        return self.streams is not None and self.streams.trunks != "fine"
+
     def build(self, outputs: int) -> FaceNet:
-        """A new network; see ``build_model``."""
-        return build_model(outputs=outputs, **self.model_dump())
+        """A new network; see ``build_model``. OcckdError where ``resize`` is below its input."""
+        options = {name: getattr(self, name) for name in OPTIONS}
+        trunks = 2 if self.streams and self.streams.trunks == "two" else 1
+        nets = [build_model(self.name, outputs, init=self.init, **options) for _ in range(trunks)]
+        for net in nets:
+            if self.resize and self.resize < net.input_spec.size:
+                raise OcckdError(
+                    f"resize is {self.resize}, but {net.name} sees {net.input_spec.size} pixels: "
+                    "set input_size to the window's size, resize to the whole face's"
+                )
+            whole = self.test_window == "whole"
+            net.input_spec = replace(net.input_spec, resize=self.resize, whole_test=whole)
+        net = nets[0]
+        if self.streams:
+            net = Streams(nets[0], nets[1] if trunks == 2 else None, outputs, self.streams)
+        if self.cosine_head:
+            net.head = CosineLinear(net.embedding_dim, outputs)
+        return net
 
     def rebuild(self, outputs: int, record: dict[str, Any] | None) -> FaceNet:
         """A network for the values of a finished run: its pretrained weights are not read again.
@@ -48,7 +82,8 @@ class NetworkSettings(Settings):
         """
         net = self.model_copy(update={"init": "random"}).build(outputs)
         if record:
-            restore_record(net, record)
+            for trunk in net.trunks:
+                restore_record(trunk, record)
         return net
 
     def outline(self, outputs: int) -> FaceNet:
@@ -70,7 +105,7 @@ def embedding_dim(settings: NetworkSettings, outputs: int) -> int:
     spec = net.input_spec
     pixels = torch.empty(BATCH, spec.channels, spec.size, spec.size, device="meta")
     try:
-        embedding, output = net(pixels)
+        embedding, output, _ = net(pixels)
     except Exception as error:  # a user's network may raise anything
         raise OcckdError(
             f"network {net.name!r} fails on {tuple(pixels.shape)} images of its own input_spec "

@@ -7,6 +7,8 @@ Three questions can be asked of a finished experiment, if it has the stages for 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import reduce
+from operator import getitem
 from typing import NamedTuple
 
 import numpy as np
@@ -101,7 +103,8 @@ def arms(experiment: Experiment, ablation: Ablation) -> dict[str, Source]:
     first, *others = ablation.arms
     varied = [key for arm in others for key in arm if arm[key] != first.get(key)]
     settings = experiment.settings(arm_name(ablation.stage, first)).model_dump()
-    labels = [f"recipe: {in_words({key: settings[key] for key in dict.fromkeys(varied)})}"]
+    own = {key: reduce(getitem, key.split("."), settings) for key in dict.fromkeys(varied)}
+    labels = [f"recipe: {in_words(own)}"]
     labels += [in_words({k: v for k, v in arm.items() if first.get(k) != v}) for arm in others]
     stages = experiment.ablation_stages(ablation)
     labels += [experiment.control_of(ablation.stage) or ""]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from occkd_lib.config import Experiment
 from occkd_lib.data import FaceSet, data_set, load_once, relabelled
@@ -64,5 +65,4 @@ def answers_of(
     compute = Compute.best(experiment.precision)
     model = load_network(network, outputs_of(experiment), run).to(compute.device)
     views = Views(faces, model.input_spec, compute.device)
-    embedding, output = predict(model, views, view, compute=compute)
-    return Prediction(embedding.cpu(), output.cpu())
+    return predict(model, views, view, compute=compute).each(Tensor.cpu)

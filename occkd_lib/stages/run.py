@@ -99,13 +99,16 @@ def origin(run: Run) -> str:
 def decides(experiment: Experiment, stage: Stage) -> dict[str, Any]:
     """The part of an experiment that decides what a stage does."""
     shared = {"data", "test_on", "task", "batch_size", "precision", "flip", "shift"}
+    elsewhere = {"tune", "view", "network", "title"}
+    if stage.settings.controls:
+        elsewhere.add("of")  # whose control it is changes nothing in it
     return {
         "method": stage.method.name,
         "view": stage.view,
         "tested_on": list(stage.tested_on),
         "network": stage.network.model_dump(mode="json"),
         **experiment.model_dump(mode="json", include=shared),
-        "settings": stage.settings.model_dump(mode="json", exclude={"tune", "view", "network"}),
+        "settings": stage.settings.model_dump(mode="json", exclude=elsewhere),
     }
 
 
@@ -127,7 +130,7 @@ def job(
     def teacher(parent: str, views: Views) -> FrozenTeacher:
         return frozen_teacher(
             parents[parent], stage.parents[parent].view, load, parent, views, compute,
-            live=experiment.shift > 0,
+            live=experiment.shift > 0 or views.spec.margin > 0,
         )  # fmt: skip
 
     return Job(
@@ -148,7 +151,9 @@ def job(
     )
 
 
-_teachers: dict[str, FrozenTeacher] = {}  # the last one: the arms of an ablation share it
+_teachers: dict[
+    tuple[str, bool], FrozenTeacher
+] = {}  # the last one: the arms of an ablation share it
 
 
 def frozen_teacher(
@@ -162,10 +167,11 @@ def frozen_teacher(
     live: bool,
 ) -> FrozenTeacher:
     """The finished teacher ``run`` on the training faces; once a process for all that ask."""
-    if run.fingerprint not in _teachers:
+    key = run.fingerprint, live
+    if key not in _teachers:
         _teachers.clear()
         model = load(name).to(compute.device)
         if model.input_spec != views.spec:
             views = Views(views.faces, model.input_spec, compute.device)
-        _teachers[run.fingerprint] = FrozenTeacher(model, views, view, compute=compute, live=live)
-    return _teachers[run.fingerprint]
+        _teachers[key] = FrozenTeacher(model, views, view, compute=compute, live=live)
+    return _teachers[key]

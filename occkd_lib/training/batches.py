@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from occkd_lib.errors import OcckdError
+from occkd_lib.models import InputSpec
 from occkd_lib.randomness import stream
 from occkd_lib.training.views import Views
 
@@ -32,13 +34,26 @@ class Batch:
         """Normalised B x C x S x S; teacher and student see the same flip and shift.
 
         index: other faces, with this batch's flips and shifts. views: of another network, whose
-        input may have another size; the shift is then as large a part of it.
+        input may have another size; see ``carried_over``.
         """
         index = self.index if index is None else index
         views, offset = views or self.views, self.offset
-        if offset is not None and views.spec.size != self.views.spec.size:
-            offset = (offset * (views.spec.size / self.views.spec.size)).round().long()
+        if offset is not None and views.spec != self.views.spec:
+            offset = carried_over(offset, self.views.spec, views.spec)
         return views.inputs(visible, index, self.flipped, offset)
+
+
+def carried_over(offset: Tensor, ours: InputSpec, theirs: InputSpec) -> Tensor | None:
+    """Where another network's window or shift is, so that it sees the same part of the face.
+
+    A network that sees whole faces keeps seeing them while ours sees windows (None).
+    """
+    if not ours.margin:
+        return (offset * (theirs.size / ours.size)).round().long()
+    if not theirs.margin:
+        return None
+    corner = (offset + ours.margin // 2) * (theirs.margin / ours.margin)
+    return corner.round().long() - theirs.margin // 2
 
 
 class Batches:
@@ -51,6 +66,8 @@ class Batches:
     def __init__(
         self, views: Views, *, batch_size: int, seed: int, flip: bool = True, shift: int = 0
     ) -> None:
+        if shift and views.spec.margin:
+            raise OcckdError("shift and resize: both move the face; choose one of them")
         self.views, self.batch_size, self.seed = views, batch_size, seed
         self.flip, self.shift = flip, shift
         faces, device = views.faces, views.device
@@ -69,9 +86,11 @@ class Batches:
         order = torch.randperm(n, generator=stream(self.seed, "order", number)).to(device)
         flips = torch.rand(n, generator=stream(self.seed, "flips", number)) < 0.5
         flipped = flips.to(device) & self.flip
-        offset = None
-        if self.shift:
+        offset, margin = None, self.views.spec.margin
+        if self.shift or margin:
             span, draw = (-self.shift, self.shift + 1), stream(self.seed, "shifts", number)
+            if margin:  # every window of the face is as likely
+                span = -(margin // 2), margin - margin // 2 + 1
             offset = torch.randint(*span, (n, 2), generator=draw).to(device)
         targets, soft = self.targets, self.soft
         if self.sample_labels and soft is not None:  # one label per draw

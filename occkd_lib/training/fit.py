@@ -35,7 +35,7 @@ def make_optimizer(parameters: list[nn.Parameter], settings: FitSettings) -> tor
 
 
 def make_schedule(optimizer: torch.optim.Optimizer, settings: FitSettings, steps: int) -> Any:
-    """A plateau schedule (stepped once an epoch), a one-cycle one (once a batch), or None."""
+    """A plateau or step schedule (once an epoch), a one-cycle one (once a batch), or None."""
     if settings.schedule == "plateau":
         return torch.optim.lr_scheduler.ReduceLROnPlateau(
             optimizer,
@@ -44,6 +44,10 @@ def make_schedule(optimizer: torch.optim.Optimizer, settings: FitSettings, steps
             patience=settings.plateau_patience - 1,  # torch lowers the rate one epoch later
             threshold=0.0,
             min_lr=settings.final_lr or 0.0,
+        )
+    if settings.schedule == "step":
+        return torch.optim.lr_scheduler.StepLR(
+            optimizer, settings.step_epochs, gamma=settings.step_factor
         )
     if settings.schedule == "onecycle":
         return torch.optim.lr_scheduler.OneCycleLR(
@@ -168,6 +172,8 @@ def fit(
         metric, mean_loss = validate(model), float(torch.stack(losses).mean())
         if settings.schedule == "plateau":
             schedule.step(-mean_loss if math.isnan(metric) else metric)
+        elif settings.schedule == "step":
+            schedule.step()
         progress.history.append(
             {
                 "epoch": epoch,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import cached_property
+
 import torch
 from torch import Tensor
 
@@ -17,27 +20,36 @@ BATCH = 512
 def predict(
     model: FaceNet, views: Views, visible: str, *, compute: Compute, flipped: bool = False
 ) -> Prediction:
-    """Embeddings N x D and outputs N x K (float32, on the device), in eval mode."""
+    """Embeddings N x D, outputs N x K, and coarse outputs if it has any; float32, on the device.
+
+    In eval mode; of windows of a face (InputSpec.resize) those of testing.
+    """
     was_training = model.training
     model.eval()
-    embeddings: list[Tensor] = []
-    outputs: list[Tensor] = []
+    parts: list[Prediction] = []
     for index in torch.arange(len(views), device=views.device).split(BATCH):
         flips = torch.full_like(index, flipped, dtype=torch.bool)
         with compute.autocast():
             prediction = model(views.inputs(visible, index, flips))
-        embeddings.append(prediction.embedding.float())
-        outputs.append(prediction.output.float())
+        parts.append(prediction.each(Tensor.float))
     model.train(was_training)
-    return Prediction(torch.cat(embeddings), torch.cat(outputs))
+    return together(parts, torch.cat)
+
+
+def together(
+    parts: Sequence[Prediction], join: Callable[[tuple[Tensor, ...]], Tensor]
+) -> Prediction:
+    """Several answers of one network as one."""
+    embedding, output, coarse = zip(*parts, strict=True)
+    return Prediction(join(embedding), join(output), None if coarse[0] is None else join(coarse))
 
 
 class FrozenTeacher:
     """A teacher that runs once: what it says of every face, in both orientations.
 
-    Exact, because its inputs are finitely many and it is in eval mode. With random shifts they
-    are not (``live``), and ``of`` runs the teacher on the batch at hand instead. views: the
-    training faces as *its* input wants them; view: what it sees of them.
+    Exact, because its inputs are finitely many and it is in eval mode. With random shifts or
+    windows they are not (``live``), and ``of`` runs the teacher on the batch at hand instead.
+    views: the training faces as *its* input wants them; view: what it sees of them.
     """
 
     def __init__(
@@ -45,10 +57,25 @@ class FrozenTeacher:
     ) -> None:
         self.teacher, self.compute, self.live = teacher.eval().requires_grad_(False), compute, live
         self.views, self.view = views, view
-        plain = predict(teacher, views, view, compute=compute)
-        mirrored = predict(teacher, views, view, compute=compute, flipped=True)
-        self.embedding = torch.stack([plain.embedding, mirrored.embedding])  # 2 x N x D
-        self.output = torch.stack([plain.output, mirrored.output])  # 2 x N x K
+
+    @cached_property
+    def both(self) -> Prediction:
+        """Of every training face, plain and mirrored: 2 x N x D, 2 x N x K, 2 x N x 4 or None."""
+        sides = [
+            predict(self.teacher, self.views, self.view, compute=self.compute, flipped=flipped)
+            for flipped in (False, True)
+        ]
+        return together(sides, torch.stack)
+
+    @property
+    def embedding(self) -> Tensor:
+        """2 x N x D."""
+        return self.both.embedding
+
+    @property
+    def output(self) -> Tensor:
+        """2 x N x K."""
+        return self.both.output
 
     @torch.no_grad()
     def of(self, batch: Batch) -> Prediction:
@@ -56,7 +83,6 @@ class FrozenTeacher:
         if self.live:
             inputs = batch.inputs(self.view, views=self.views)
             with self.compute.autocast():
-                prediction = self.teacher(inputs)
-            return Prediction(prediction.embedding.float(), prediction.output.float())
-        side = batch.flipped.long()
-        return Prediction(self.embedding[side, batch.index], self.output[side, batch.index])
+                return self.teacher(inputs).each(Tensor.float)
+        at = batch.flipped.long(), batch.index
+        return self.both.each(lambda part: part[at])

@@ -11,6 +11,7 @@ from occkd_lib.data import FaceSet
 from occkd_lib.project import write_json
 from occkd_lib.runs import Run
 from occkd_lib.tasks import Task
+from occkd_lib.tasks.metrics import accuracy
 
 NETWORK = ""  # the row of a stage's network itself; a fusion has several rows, with names
 
@@ -41,6 +42,9 @@ def prediction_table(
     return table
 
 
+COARSE_TARGET, COARSE_PREDICTION = "coarse_target", "coarse_prediction"
+
+
 def save_predictions(run: Run, tables: list[pd.DataFrame], task: Task) -> None:
     """Write the predictions and, in metrics.json, one entry a (row, data set, view, split)."""
     table = pd.concat(tables, ignore_index=True)
@@ -48,6 +52,9 @@ def save_predictions(run: Run, tables: list[pd.DataFrame], task: Task) -> None:
     for key, rows in table.groupby(["row", "data", "view", "split"]):
         target, prediction = rows["target"].to_numpy(), rows["prediction"].to_numpy()
         values = {m.name: m(target, prediction) for m in task.metrics}
+        if COARSE_PREDICTION in rows:
+            coarse = (rows[name].to_numpy() for name in (COARSE_TARGET, COARSE_PREDICTION))
+            values["coarse_accuracy"] = accuracy(*coarse)
         named = dict(zip(("row", "data", "view", "split"), map(str, key), strict=True))
         metrics.append({**named, "n": len(rows), **values})
     run.save_table("predictions.parquet", table)

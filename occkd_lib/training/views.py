@@ -1,14 +1,17 @@
 """From stored faces to network inputs, batched, on the device.
 
-native uint8 -> occlude -> grey or colour -> resize -> uint8 -> flip -> shift -> normalise.
+native uint8 -> occlude -> grey or colour -> resize -> uint8 -> window -> flip -> shift ->
+normalise.
 
 The faces are finitely many, so everything before the flip is done once, where that makes the
-data smaller, and else batch by batch; both ways give the same bytes. In main memory there is no
-other copy of the native faces than the one the FaceSet reads from, which may be a file.
+data smaller and there is room for it, and else batch by batch; both ways give the same bytes. In
+main memory there is no other copy of the native faces than the one the FaceSet reads from, which
+may be a file; it is read batch by batch where a GPU has no room for all of them.
 """
 
 from __future__ import annotations
 
+import psutil
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -18,18 +21,27 @@ from occkd_lib.models import InputSpec, normalize
 from occkd_lib.occlusion import occlude
 
 CHUNK = 256
+SHARE = 0.5  # of a device's free memory that may be filled with faces: networks need the rest
+
+
+def free_bytes(device: torch.device) -> int:
+    """Memory of the device that nobody uses; the machine's, where torch cannot tell."""
+    if device.type != "cuda":
+        return psutil.virtual_memory().available
+    unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return torch.cuda.mem_get_info(device)[0] + unused
 
 
 def render(images: Tensor, visible: str, spec: InputSpec) -> Tensor:
-    """uint8 B x C x H x W, native -> uint8 B x spec.channels x spec.size x spec.size."""
+    """uint8 B x C x H x W, native -> the whole face: uint8 B x spec.channels x side x side."""
     pixels = occlude(images, visible)
     if pixels.shape[1] == 3 and spec.channels == 1:  # ITU-R 601 luma, as in PIL
         weights = torch.tensor([0.299, 0.587, 0.114], device=pixels.device).view(1, 3, 1, 1)
         pixels = (pixels.float() * weights).sum(1, keepdim=True)
     elif pixels.shape[1] == 1 and spec.channels == 3:
         pixels = pixels.expand(-1, 3, -1, -1)
-    if pixels.shape[-2:] != (spec.size, spec.size):
-        size = (spec.size, spec.size)
+    size = (spec.side, spec.side)
+    if pixels.shape[-2:] != size:
         pixels = F.interpolate(pixels.float(), size, mode="bilinear", antialias=True)
     return pixels if pixels.dtype == torch.uint8 else pixels.round().clamp(0, 255).to(torch.uint8)
 
@@ -49,40 +61,80 @@ def shift_pixels(pixels: Tensor, offset: Tensor) -> Tensor:
     return (moved * inside[..., None]).permute(0, 3, 1, 2).contiguous()
 
 
+def window(pixels: Tensor, spec: InputSpec, offset: Tensor | None) -> Tensor:
+    """The part of the whole faces that the network sees, B x C x size x size.
+
+    offset: B x 2, where the windows lie, (down, right) of the central one; None for testing.
+    """
+    if offset is None and spec.whole_test:
+        return pixels
+    first, size = spec.margin // 2, spec.size
+    if offset is None:
+        return pixels[..., first : first + size, first : first + size]
+    along = torch.arange(size, device=pixels.device) + first
+    rows, columns = (along + offset[:, axis, None] for axis in (0, 1))
+    which = torch.arange(len(pixels), device=pixels.device)[:, None, None]
+    cut = pixels.permute(0, 2, 3, 1)[which, rows[:, :, None], columns[:, None]]
+    return cut.permute(0, 3, 1, 2).contiguous()
+
+
 class Views:
-    """The faces of a FaceSet as a network may see them: on any view, plain or mirrored."""
+    """The faces of a FaceSet as a network may see them: on any view, plain or mirrored.
+
+    keep_rendered: a view's faces are fewer bytes than the native ones, and are held if they fit.
+    """
 
     def __init__(self, faces: FaceSet, spec: InputSpec, device: torch.device) -> None:
         self.faces, self.spec, self.device = faces, spec, device
         native = faces.images.shape[1:].numel()
-        self.keep_rendered = spec.channels * spec.size**2 < native
-        self._rendered: dict[str, Tensor] = {}
-        self._native = None
-        if not self.keep_rendered:
-            self._native = faces.images if device.type == "cpu" else faces.images.to(device)
+        self.keep_rendered = spec.channels * spec.side**2 < native
+        self._rendered: dict[str, Tensor | None] = {}  # None: no room
+        self._native = None  # the native faces on a GPU
+        if device.type != "cpu" and not self.keep_rendered and self._fits(faces.images.shape):
+            self._native = faces.images.to(device)
 
     def __len__(self) -> int:
         return len(self.faces)
 
-    def pixels(self, visible: str, index: Tensor) -> Tensor:
-        """uint8 B x C x S x S of the faces at ``index`` (on the device)."""
-        if self._native is not None:
-            return render(self._native[index], visible, self.spec)
-        if visible not in self._rendered:
-            shape = (len(self), self.spec.channels, self.spec.size, self.spec.size)
-            rendered = torch.empty(shape, dtype=torch.uint8, device=self.device)
-            chunks = self.faces.images.split(CHUNK)
-            for part, chunk in zip(rendered.split(CHUNK), chunks, strict=True):
-                part.copy_(render(chunk.to(self.device), visible, self.spec))
-            self._rendered[visible] = rendered
-        return self._rendered[visible][index]
+    def pixels(self, visible: str, index: Tensor, offset: Tensor | None = None) -> Tensor:
+        """uint8 B x C x S x S of the faces at ``index`` (on the device); offset: see ``window``."""
+        whole = self._whole(visible, index)
+        return window(whole, self.spec, offset) if self.spec.margin else whole
+
+    def _whole(self, visible: str, index: Tensor) -> Tensor:
+        if self.keep_rendered and visible not in self._rendered:
+            self._rendered[visible] = self._render_all(visible)
+        rendered = self._rendered.get(visible)
+        if rendered is not None:
+            return rendered[index]
+        native = self._native
+        if native is not None:
+            return render(native[index], visible, self.spec)
+        return render(self.faces.images[index.cpu()].to(self.device), visible, self.spec)
+
+    def _render_all(self, visible: str) -> Tensor | None:
+        """All faces on one view, N x C x side x side; None where they would fill the memory."""
+        shape = torch.Size((len(self), self.spec.channels, self.spec.side, self.spec.side))
+        if not self._fits(shape):
+            return None
+        rendered = torch.empty(shape, dtype=torch.uint8, device=self.device)
+        chunks = self.faces.images.split(CHUNK)
+        for part, chunk in zip(rendered.split(CHUNK), chunks, strict=True):
+            part.copy_(render(chunk.to(self.device), visible, self.spec))
+        return rendered
+
+    def _fits(self, shape: torch.Size) -> bool:
+        return shape.numel() <= SHARE * free_bytes(self.device)
 
     def inputs(
         self, visible: str, index: Tensor, flipped: Tensor, offset: Tensor | None = None
     ) -> Tensor:
-        """Normalised float32 B x C x S x S. flipped: B bool; offset: B x 2 or None."""
-        pixels = self.pixels(visible, index)
+        """Normalised float32 B x C x S x S. flipped: B bool.
+
+        offset: B x 2 or None; of the window where the network sees one, else of ``shift_pixels``.
+        """
+        pixels = self.pixels(visible, index, offset)
         pixels = torch.where(flipped[:, None, None, None], pixels.flip(3), pixels)
-        if offset is not None:
+        if offset is not None and not self.spec.margin:
             pixels = shift_pixels(pixels, offset)
         return normalize(pixels, self.spec).contiguous(memory_format=torch.channels_last)

@@ -1,6 +1,7 @@
 """The cache that the decoded faces are kept in."""
 
 import os
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -83,6 +84,25 @@ def test_damaged_cache_is_rebuilt_with_a_word(utkface, outputs, capsys, suffix, 
     assert torch.equal(load_faces("utkface", task="age", root=utkface).images, whole)
     assert "is damaged" in capsys.readouterr().err
     load_faces("utkface", task="age", root=utkface)
+    assert capsys.readouterr().err == ""
+
+
+def test_more_than_main_memory_is_mapped_to_be_read_only(utkface, outputs, monkeypatch, capsys):
+    """Copy-on-write memory beyond RAM is refused; that is no damage, and nothing is read in."""
+    whole = load_faces("utkface", task="age", root=utkface).images.clone()
+    modes, real = [], np.load
+
+    def refusing(path, mmap_mode=None):
+        modes.append(mmap_mode)
+        if mmap_mode == "c":
+            raise OSError(12, "Cannot allocate memory")
+        return real(path, mmap_mode=mmap_mode)
+
+    monkeypatch.setattr(np, "load", refusing)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        faces = load_faces("utkface", task="age", root=utkface)
+    assert modes == ["c", "r"] and torch.equal(faces.images, whole)
     assert capsys.readouterr().err == ""
 
 

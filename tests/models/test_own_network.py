@@ -82,7 +82,7 @@ def mine(tmp_path, monkeypatch):
 
 def test_by_import_path(mine):
     net = build_model(f"{mine}:MyNet", 3, input_size=20)
-    embedding, output = net(torch.rand(2, 1, 20, 20))
+    embedding, output, _ = net(torch.rand(2, 1, 20, 20))
     assert embedding.shape == (2, 16) and output.shape == (2, 3)
     assert net.name == f"{mine}:MyNet" and net.init_record["source"] == "random"
     assert build_model(f"{mine}:narrow", 3, input_size=20).embedding_dim == 8

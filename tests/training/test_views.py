@@ -2,13 +2,14 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 import torch
 
 from occkd_lib.data.faceset import ImageRows
 from occkd_lib.models import InputSpec
 from occkd_lib.training.batches import Batches
-from occkd_lib.training.views import Views, render, shift_pixels
+from occkd_lib.training.views import Views, free_bytes, render, shift_pixels
 
 CPU = torch.device("cpu")
 SMALL = InputSpec(10, 1, (100.0,), (50.0,))
@@ -129,6 +130,25 @@ def test_a_part_views_like_its_copy(whole, visible, spec):
     index = torch.tensor([5, 2, 2])
     lazy, eager = Views(part, spec, CPU), Views(copied, spec, CPU)
     assert torch.equal(lazy.pixels(visible, index), eager.pixels(visible, index))
+
+
+@pytest.mark.parametrize("visible", ["full", "lower"])
+def test_without_room_nothing_is_held_and_the_bytes_are_the_same(whole, visible, monkeypatch):
+    part, index = whole.select(PART), torch.tensor([5, 2, 2])
+    size, room = len(PART) * SMALL.channels * SMALL.side**2, []
+    monkeypatch.setattr("occkd_lib.training.views.free_bytes", lambda device: room[-1])
+    for free, held in ((2 * size, True), (2 * size - 1, False)):
+        room.append(free)
+        views = Views(part, SMALL, CPU)
+        expected = render(part.images[index], visible, SMALL)
+        for _ in range(2):
+            assert torch.equal(views.pixels(visible, index), expected)
+            assert (views._rendered[visible] is not None) == held
+            room.append(0)  # decided once a view
+
+
+def test_free_memory_is_the_machines_on_a_cpu():
+    assert 0 < free_bytes(CPU) <= psutil.virtual_memory().total
 
 
 def test_views_are_stored_only_where_that_is_smaller(whole):

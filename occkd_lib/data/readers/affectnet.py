@@ -4,7 +4,8 @@ A. Mollahosseini, B. Hasani, M. Mahoor, IEEE Trans. Affective Computing 2019.
 
 The rules are those of the journal paper (sec. 4.1): no training class has more than 15,000 faces,
 which leaves 88,021 of 287,651, chosen here by a seed; the published validation set is the test
-set. There is no validation split: hyperparameters are taken over from FER+.
+set. There is no validation split: hyperparameters are taken over from FER+. ``most: all`` leaves
+the classes as unequal as they are: without contempt 283,901 faces, 43 GB once decoded.
 """
 
 from __future__ import annotations
@@ -14,11 +15,11 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
+from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, field_validator
 
 from occkd_lib.data.cache import Decoding, decoded, stamp
 from occkd_lib.data.copies import with_copies
@@ -53,12 +54,24 @@ Box = tuple[float, float, float, float]  # x, y, width, height in pixels
 
 
 class AffectNetSettings(DataSettings):
-    """split_seed: chooses the training faces. most: of a class. classes: 7 without contempt."""
+    """split_seed: chooses the training faces. most: of a class; "all" cuts none, and nothing is
+    chosen. classes: 7 without contempt.
+    """
 
     name: Literal["affectnet"] = "affectnet"
     split_seed: int = 0
-    most: int = Field(MOST, ge=1)
+    most: Literal["all"] | Annotated[int, Field(ge=1)] = MOST
     classes: Literal[7, 8] = 8
+
+    @field_validator("most", mode="wrap")
+    @classmethod
+    def _one_message(cls, value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+        try:
+            return check(value)
+        except ValidationError:  # has a line for each of the two
+            raise ValueError(
+                f"{value!r} is neither a number of faces (1 or more) nor 'all'"
+            ) from None
 
 
 class Face(NamedTuple):
@@ -114,7 +127,7 @@ def load(path: Path, settings: AffectNetSettings, task: str, cache: bool) -> Fac
         faces, repeated = _listed(lists, home, images) if lists else (_annotated(path), [])
         return _decoding(faces, repeated, settings)
 
-    choice = (settings.most, settings.split_seed)
+    choice = ("all",) if settings.most == "all" else (settings.most, settings.split_seed)
     pixels, table = decoded("affectnet", [*sources, *images], start, choice=choice, cache=cache)
     faces = face_set(settings, task, "affectnet8", pixels, with_copies(table))
     return faces if settings.classes == 8 else relabelled(faces, vocabulary(settings))
@@ -132,8 +145,9 @@ def _decoding(faces: list[Face], repeated: list[str], settings: AffectNetSetting
     classes = np.array([EXPRESSIONS.index(CODES[face.code]) for face in faces], dtype=np.int64)
     train = np.array([face.split == "train" for face in faces], dtype=bool)
     names = np.array([face.id for face in faces])
-    kept = ~train
-    kept[train] = at_most(names[train], classes[train], settings.most, settings.split_seed)
+    kept = np.ones(len(faces), dtype=bool)
+    if settings.most != "all":
+        kept[train] = at_most(names[train], classes[train], settings.most, settings.split_seed)
     chosen = [faces[i] for i in np.flatnonzero(kept)]
     splits = [face.split for face in chosen]
     table = pd.DataFrame({"split": splits, "name": names[kept], "target": classes[kept]})
@@ -256,12 +270,14 @@ def sizes(settings: AffectNetSettings) -> tuple[int, int]:
     """What the cut leaves of the lists, and no validation faces."""
     counts = dict(zip(CODES, COUNTS, strict=False))
     names = VOCABULARIES[vocabulary(settings)]
-    return sum(min(counts[name], settings.most) for name in names), 0
+    most = max(COUNTS) if settings.most == "all" else settings.most
+    return sum(min(counts[name], most) for name in names), 0
 
 
 def published(settings: AffectNetSettings) -> tuple[int, ...]:
-    """The journal's cut of the lists; the release without them has one test face less."""
-    return (*sizes(settings), TEST * settings.classes) if settings.most == MOST else ()
+    """The lists, whole or cut as in the journal; the release without them has a test face less."""
+    known = settings.most in (MOST, "all")
+    return (*sizes(settings), TEST * settings.classes) if known else ()
 
 
 DATA_SET = DataSet(

@@ -12,7 +12,7 @@ import numpy as np
 
 Array = np.ndarray
 Numbers = Array | float  # one a face, or one for all
-REACH = 0.2  # how far the pose can move a part, in face coordinates
+REACH = 0.2  # how far the pose can move a part, in face coordinates, if nothing else is said
 
 
 def col(value: Numbers) -> Array:
@@ -23,17 +23,21 @@ def col(value: Numbers) -> Array:
 
 @dataclass(frozen=True)
 class Canvas:
-    """image: B x 3 x H x W in 0..1, painted in place. x, y: B x H x W face coordinates."""
+    """image: B x 3 x H x W in 0..1, painted in place. x, y: B x H x W face coordinates.
+
+    pixel: width of one. reach: how far the pose can move a part; both in face coordinates.
+    """
 
     image: Array
     x: Array
     y: Array
     pixel: float
+    reach: float = REACH
 
     def crop(self, left: float, right: float, top: float, bottom: float) -> Canvas:
         """The part of the canvas that can hold this box; paints into the same image."""
-        size = self.image.shape[-1]
-        ends = [(left - REACH, right + REACH), (top - REACH, bottom + REACH)]
+        size, reach = self.image.shape[-1], self.reach
+        ends = [(left - reach, right + reach), (top - reach, bottom + reach)]
         columns, rows = (
             slice(max(int((a + 1) / 2 * size), 0), int((b + 1) / 2 * size) + 1) for a, b in ends
         )

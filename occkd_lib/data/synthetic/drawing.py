@@ -11,13 +11,15 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from occkd_lib.data.synthetic.canvas import Array, Canvas, col
+from occkd_lib.data.synthetic.canvas import REACH, Array, Canvas, col
+
+HAZE = 0.45  # the middle grey that takes contrast away
 
 
-def draw(p: SimpleNamespace, size: int, noise: Array) -> Array:
+def draw(p: SimpleNamespace, size: int, noise: Array, reach: float = REACH) -> Array:
     """Faces described by ``p`` (B numbers each) -> B x 3 x size x size uint8.
 
-    noise: B x 1 x size x size, standard normal: the grain of the camera.
+    noise: B x 1 x size x size, standard normal: the grain of the camera. reach: see ``Canvas``.
     """
     axis = (np.arange(size, dtype=np.float32) + 0.5) / size * 2 - 1
     v, u = np.meshgrid(axis, axis, indexing="ij")
@@ -27,7 +29,7 @@ def draw(p: SimpleNamespace, size: int, noise: Array) -> Array:
     image = np.empty((len(p.zoom), 3, size, size), np.float32)
     image[:] = p.background[:, :, None, None]
     image *= (1 + col(p.backlight) * v)[:, None]
-    still = Canvas(image, x, y, 2 / size)
+    still = Canvas(image, x, y, 2 / size, reach)
     face = replace(still, x=x - col(p.yaw) * np.maximum(1 - x * x, 0))  # features turn most
     hair_behind(still, p)
     head(still, p)
@@ -193,10 +195,11 @@ def hair(c: Canvas, p: SimpleNamespace) -> None:
 
 
 def camera(image: Array, u: Array, v: Array, p: SimpleNamespace, noise: Array) -> Array:
-    """Light from one side, blur, exposure, grain; 0..1 float -> uint8."""
+    """Light from one side, blur, haze, exposure, grain; 0..1 float -> uint8."""
     image *= (1 + col(p.light_x) * u + col(p.light_y) * v)[:, None]
     for axis in (2, 3):
         near = 0.5 * (np.roll(image, 1, axis) + np.roll(image, -1, axis))
         image += p.blur[:, None, None, None] * (near - image)
+    image += p.haze[:, None, None, None] * (HAZE - image)
     image = image * p.gain[:, None, None, None] + p.grain[:, None, None, None] * noise
     return np.round(np.clip(image, 0, 1) * 255).astype(np.uint8)

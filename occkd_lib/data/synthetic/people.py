@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from occkd_lib.data.synthetic.drawing import draw
+from occkd_lib.data.synthetic.populations import POPULATIONS, Population
 from occkd_lib.data.vocabularies import EXPRESSIONS
 
 # How strongly each expression shows each action unit, 0..1: which ones follows the EMFACS
@@ -41,27 +42,35 @@ SKIN = ((0.98, 0.84, 0.74), (0.93, 0.75, 0.61), (0.80, 0.60, 0.45), (0.60, 0.42,
 HAIR = ((0.08, 0.07, 0.07), (0.17, 0.11, 0.08), (0.33, 0.20, 0.12), (0.52, 0.28, 0.14),
         (0.80, 0.63, 0.36))  # fmt: skip
 IRIS = ((0.20, 0.12, 0.07), (0.35, 0.22, 0.12), (0.35, 0.40, 0.25), (0.30, 0.45, 0.60))
+STUDIO = POPULATIONS["studio"]
 CHUNK = 32  # faces drawn at a time: their canvases fit in the processor's cache
 
 
-def draw_all(people: SimpleNamespace, n: int, seed: int, size: int) -> np.ndarray:
+def draw_all(
+    people: SimpleNamespace, n: int, seed: int, size: int, of: Population = STUDIO
+) -> np.ndarray:
     """The pictures of ``n`` people: n x 3 x size x size, uint8."""
-    grain = np.random.default_rng([seed, 1])
+    grain = np.random.default_rng([seed, 1, *of.stream])
     images = np.empty((n, 3, size, size), np.uint8)
     for start in range(0, n, CHUNK):
         part = SimpleNamespace(**{k: v[start : start + CHUNK] for k, v in vars(people).items()})
         noise = grain.standard_normal((len(part.zoom), 1, size, size), np.float32)
-        images[start : start + CHUNK] = draw(part, size, noise)
+        images[start : start + CHUNK] = draw(part, size, noise, of.reach)
     return images
 
 
-def describe(n: int, rng: np.random.Generator) -> tuple[SimpleNamespace, pd.DataFrame]:
+def describe(
+    n: int, rng: np.random.Generator, of: Population = STUDIO
+) -> tuple[SimpleNamespace, pd.DataFrame]:
     """Who the ``n`` people are and what they show: the numbers ``draw`` needs, and the truth."""
-    expression = rng.permutation(n) % len(EXPRESSIONS)
+    in_turn = np.repeat(np.arange(len(EXPRESSIONS)), of.expressions)
+    expression = in_turn[rng.permutation(n) % len(in_turn)]
     gender = rng.permutation(n) % 2
-    age = np.round(1 + 89 * rng.beta(1.3, 1.7, n))
+    age = np.round(1 + 89 * rng.beta(*of.age, n))
     people = SimpleNamespace(
-        **action_units(expression, rng), **features(gender, age, rng), **pictures(n, rng)
+        **action_units(expression, rng),
+        **features(gender, age, rng, of.tone),
+        **pictures(n, rng, of),
     )
     for name, value in vars(people).items():
         setattr(people, name, value.astype(np.float32))
@@ -89,7 +98,7 @@ def action_units(expression: np.ndarray, rng: np.random.Generator) -> dict[str, 
 
 
 def features(
-    gender: np.ndarray, age: np.ndarray, rng: np.random.Generator
+    gender: np.ndarray, age: np.ndarray, rng: np.random.Generator, tones: tuple[float, float]
 ) -> dict[str, np.ndarray]:
     """Features of a person: bones, skin, hair, make-up, by gender and age, half by half."""
     n = len(gender)
@@ -108,7 +117,7 @@ def features(
     seems_up, seems_low = (np.clip(about(age, 1.5 + 0.09 * age), 0, 95) for _ in range(2))
     old_up, old_low = (np.clip((a - 18) / 62, 0, 1.1) for a in (seems_up, seems_low))
     child_up, child_low = (np.exp(-((a / 11) ** 1.5)) for a in (seems_up, seems_low))
-    tone = rng.uniform(0, 4, n)
+    tone = rng.uniform(*tones, n)
     skin = _blend(SKIN, tone) * about(1, 0.03)[:, None]
     natural = _blend(HAIR, np.clip(rng.uniform(0, 4.6, n) - 0.9 * tone, 0, 4))
     grey = np.clip((seems_up - rng.normal(52, 11, n)) / 16, 0, 1)[:, None] * 0.9
@@ -174,23 +183,28 @@ def features(
     }
 
 
-def pictures(n: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+def pictures(n: int, rng: np.random.Generator, of: Population) -> dict[str, np.ndarray]:
     """How the picture was taken: pose, light, background, camera."""
-    return {
-        "shift_x": rng.uniform(-0.05, 0.05, n),
-        "shift_y": rng.uniform(-0.04, 0.04, n),
-        "zoom": rng.uniform(0.98, 1.1, n),
-        "roll": rng.normal(0, 0.06, n).clip(-0.15, 0.15),
-        "yaw": rng.normal(0, 0.05, n).clip(-0.12, 0.12),
-        "light_x": rng.normal(0, 0.15, n).clip(-0.35, 0.35),
-        "light_y": rng.normal(0, 0.14, n).clip(-0.35, 0.35),
-        "background": rng.uniform(0.15, 0.9, (n, 1)) + rng.uniform(-0.12, 0.12, (n, 3)),
+
+    def normal(spread, most):
+        return rng.normal(0, spread, n).clip(-most, most)
+
+    taken = {
+        "shift_x": rng.uniform(*of.shift_x, n),
+        "shift_y": rng.uniform(*of.shift_y, n),
+        "zoom": rng.uniform(*of.zoom, n),
+        "roll": normal(*of.roll),
+        "yaw": normal(*of.yaw),
+        "light_x": normal(*of.light_x),
+        "light_y": normal(*of.light_y),
+        "background": rng.uniform(*of.backdrop, (n, 1)) + rng.uniform(-0.12, 0.12, (n, 3)),
         "backlight": rng.uniform(-0.25, 0.1, n),
         "clothes": rng.uniform(0.1, 0.8, (n, 3)),
-        "blur": rng.uniform(0, 0.3, n),
-        "gain": rng.normal(1, 0.08, n).clip(0.75, 1.15),
-        "grain": rng.uniform(0.004, 0.015, n),
+        "blur": rng.uniform(*of.blur, n),
+        "gain": of.exposure * rng.normal(1, 0.08, n).clip(0.75, 1.15),
+        "grain": rng.uniform(*of.grain, n),
     }
+    return {**taken, "haze": rng.uniform(*of.haze, n)}  # last, so that the first are as ever
 
 
 def _blend(palette: tuple, position: np.ndarray) -> np.ndarray:

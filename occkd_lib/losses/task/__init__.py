@@ -86,7 +86,7 @@ class LossChoice(BaseModel):
 
     def try_on(self, outputs: int) -> None:
         """ValueError unless the loss of made-up faces is one number that teaches every output."""
-        facts = Facts(outputs, 4, (2,) * outputs)
+        facts = Facts(outputs, 4, (2,) * outputs, cosines=True)  # what it needs is there
         output = torch.linspace(-1, 1, 2 * outputs).view(2, outputs).requires_grad_()
         hard = torch.tensor([0, outputs - 1])
         reason = ""

@@ -11,13 +11,15 @@ from torch import Tensor, nn
 class Facts:
     """What a loss may need to know before training: outputs K, embedding width D, and the classes.
 
-    counts: training faces of every class; classes: their names; () for a quantity.
+    counts: training faces of every class; classes: their names; () for a quantity. cosines: are the
+    outputs cosines (``cosine_head`` of the network) instead of logits?
     """
 
     outputs: int
     embedding_dim: int
     counts: tuple[int, ...] = ()
     classes: tuple[str, ...] = ()
+    cosines: bool = False
 
 
 class TaskLoss(nn.Module):

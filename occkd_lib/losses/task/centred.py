@@ -9,29 +9,40 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from occkd_lib.errors import OcckdError
 from occkd_lib.losses.regularisers.center import center_loss, moved_centers
 from occkd_lib.losses.regularisers.importance import importance_coefficients
 from occkd_lib.losses.regularisers.island import island_loss
-from occkd_lib.losses.regularisers.reg import adareg_loss, reg_loss
+from occkd_lib.losses.regularisers.reg import adareg_loss
 from occkd_lib.losses.regularisers.uniform import uniform_loss
 from occkd_lib.losses.task.base import Facts, TaskLoss
 from occkd_lib.losses.task.cross_entropy import cross_entropy
 
 
 class Centred(TaskLoss):
-    """task_weight * cross-entropy + weight * ``term``. Centres begin at N(0, 0.01^2).
+    """task_weight * cross-entropy + weight * ``term``.
 
-    rate: gamma of ``moved_centers``.
+    rate: gamma of ``moved_centers``. start: centres begin at "random" values N(0, 0.01^2), or each
+    at its class's mean when it first occurs in a batch ("first_batch").
     """
 
     centers: Tensor
+    begun: Tensor
 
     def __init__(
-        self, facts: Facts, *, weight: float, task_weight: float = 1.0, rate: float = 0.5
+        self,
+        facts: Facts,
+        *,
+        weight: float,
+        task_weight: float = 1.0,
+        rate: float = 0.5,
+        start: str = "random",
     ) -> None:
         super().__init__()
+        one_of("start", start, ("random", "first_batch"))
         self.weight, self.task_weight, self.rate = weight, task_weight, rate
         self.register_buffer("centers", 0.01 * torch.randn(facts.outputs, facts.embedding_dim))
+        self.register_buffer("begun", torch.full((facts.outputs, 1), start == "random"))
         classes = facts.classes or tuple(map(str, range(facts.outputs)))
         self.neutral = classes.index("neutral") if "neutral" in classes else None
 
@@ -42,12 +53,27 @@ class Centred(TaskLoss):
     def forward(self, output: Tensor, embedding: Tensor, target: Tensor) -> Tensor:
         """Soft labels (B x K) count for the cross-entropy; centres follow the likeliest class."""
         hard = target if target.ndim == 1 else target.argmax(1)
-        old = self.centers
+        old = self.begin(embedding.detach().float(), hard)
         new = moved_centers(old, embedding, hard, rate=self.rate)
         if self.training:
             self.centers = new.detach()
         task = cross_entropy(output, target)
         return self.task_weight * task + self.weight * self.term(embedding, hard, old, new)
+
+    def begin(self, embedding: Tensor, target: Tensor) -> Tensor:
+        """The centres, those of classes that occur for the first time at their means."""
+        member = torch.nn.functional.one_hot(target, len(self.centers)).to(embedding.dtype).T
+        counts = member.sum(1, keepdim=True)
+        first = ~self.begun & (counts > 0)
+        if self.training:
+            self.begun = self.begun | first
+        return torch.where(first, member @ embedding / counts.clamp_min(1), self.centers)
+
+
+def one_of(name: str, value: str, known: tuple[str, ...]) -> None:
+    """OcckdError for a value that is not among those there are."""
+    if value not in known:
+        raise OcckdError(f"{name} is {value!r}; it can be {' or '.join(known)}")
 
 
 class Center(Centred):
@@ -85,7 +111,13 @@ class Uniform(Centred):
 
 
 class Reg(Centred):
-    """Reg of emotional education (Li et al., Eq. 2), with the weights of its Eq. 4."""
+    """Reg of emotional education (Li et al., Eq. 2), with the weights lambda_f, lambda_A of Eq. 4.
+
+    moved: distances are between the centres as this batch moves them, through which they teach the
+    network; False is the literal reading, in which the representations are only kept beside it, and
+    nothing is learnt from them. order: of the classes, as each pair counts with its lower class:
+    the vocabulary's but for neutral, which is last ("neutral_last", as in the paper), or "given".
+    """
 
     def __init__(
         self,
@@ -95,22 +127,32 @@ class Reg(Centred):
         task_weight: float = 5.0,
         expansion: float = 10.0,
         rate: float = 0.5,
+        start: str = "random",
+        moved: bool = True,
+        order: str = "neutral_last",
     ) -> None:
-        super().__init__(facts, weight=weight, task_weight=task_weight, rate=rate)
-        self.expansion = expansion
+        super().__init__(facts, weight=weight, task_weight=task_weight, rate=rate, start=start)
+        one_of("order", order, ("neutral_last", "given"))
+        self.expansion, self.moved = expansion, moved
+        self.order = list(range(facts.outputs))
+        if order == "neutral_last" and self.neutral is not None:
+            self.order.append(self.order.pop(self.neutral))
 
     def term(self, embedding: Tensor, target: Tensor, old: Tensor, new: Tensor) -> Tensor:
-        return reg_loss(new, expansion=self.expansion)
+        ones = torch.ones(len(new), device=new.device)
+        return self.pushed_apart(new, ones)
+
+    def pushed_apart(self, representations: Tensor, coefficients: Tensor) -> Tensor:
+        """Eq. 3 on the representations in their order."""
+        e = representations if self.moved else representations.detach()
+        return adareg_loss(e[self.order], coefficients[self.order], expansion=self.expansion)
 
 
 class AdaReg(Reg):
-    """AdaReg (Li et al., Eq. 1 and 3): rare classes of the batch are pushed away the most.
-
-    Classes stand in their vocabulary's order, but for neutral, which is last, as in the paper.
-    """
+    """AdaReg (Li et al., Eq. 1 and 3): rare classes of the batch are pushed away the most."""
 
     def term(self, embedding: Tensor, target: Tensor, old: Tensor, new: Tensor) -> Tensor:
-        classes, neutral = len(new), self.neutral
-        coefficients = importance_coefficients(target, classes=classes, neutral=neutral)
-        order = [k for k in range(classes) if k != neutral] + [neutral] * (neutral is not None)
-        return adareg_loss(new[order], coefficients[order], expansion=self.expansion)
+        last = self.order[-1] if self.order[-1] == self.neutral else None
+        return self.pushed_apart(
+            new, importance_coefficients(target, classes=len(new), neutral=last)
+        )

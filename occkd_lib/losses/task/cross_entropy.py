@@ -6,12 +6,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def cross_entropy(output: Tensor, target: Tensor) -> Tensor:
-    """Batch mean of -sum_k t_k log softmax(output)_k, in float32.
+def cross_entropy(output: Tensor, target: Tensor, *, weight: float = 1.0) -> Tensor:
+    """weight times the batch mean of -sum_k t_k log softmax(output)_k, in float32.
 
-    output: B x K. target: B (class index), or B x K shares that sum to 1 (soft labels).
+    output: B x K. target: B (class index), or B x K shares that sum to 1 (soft labels). weight:
+    beside other terms, as lambda_f of emotional education's Eq. 4.
     """
-    return F.cross_entropy(output.float(), target)
+    return weight * F.cross_entropy(output.float(), target)
 
 
 def binary_cross_entropy(output: Tensor, target: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from occkd_lib.errors import OcckdError
 from occkd_lib.losses.task.base import Facts, TaskLoss
 
 
@@ -42,8 +43,11 @@ class Ldam(TaskLoss):
 
     def __init__(self, facts: Facts, *, max_margin: float = 0.5, scale: float = 30.0) -> None:
         super().__init__()
+        if not facts.cosines:
+            raise OcckdError("loss 'ldam' takes cosines: set 'cosine_head: true' in the network")
         self.counts, self.max_margin, self.scale = facts.counts, max_margin, scale
 
     def forward(self, output: Tensor, embedding: Tensor, target: Tensor) -> Tensor:
-        """output: B x K cosines; larger values mean that the head is none of cosines."""
+        """output: B x K cosines. target: B, or B x K, of which the likeliest class counts."""
+        target = target if target.ndim == 1 else target.argmax(1)
         return ldam_loss(output, target, self.counts, max_margin=self.max_margin, scale=self.scale)

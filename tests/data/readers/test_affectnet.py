@@ -185,6 +185,30 @@ def test_faces_that_are_cut_are_never_decoded(tmp_path, monkeypatch):
     assert set(other.ids) != set(faces.ids)
 
 
+def test_all_faces_and_nothing_chosen(tmp_path, monkeypatch):
+    """Five of each class, and nine more that are happy: the classes stay unequal."""
+    train = [row(f"0/t{i:02}.png", i % 8) for i in range(40)]
+    train += [row(f"1/h{i}.png", 1) for i in range(9)]
+    write_lists(tmp_path / "affectnet", train)
+    monkeypatch.setattr(affectnet, "MOST", 5)
+    cut = load(tmp_path, most=5, classes=7).split("train")
+    assert cut.targets.bincount().tolist() == [5] * 7
+    every = load(tmp_path, most="all", classes=7)
+    assert every.split("train").targets.bincount().tolist() == [5, 14, 5, 5, 5, 5, 5]
+    assert every.split("test").targets.bincount().tolist() == [1] * 7
+    assert len(every.split("val")) == 0
+    monkeypatch.setattr(affectnet, "crop", None)  # another seed decodes nothing anew
+    other = load(tmp_path, most="all", classes=7, split_seed=3)
+    assert other.fingerprint() == every.fingerprint()
+
+
+@pytest.mark.parametrize("most", [0, -1, 2.5, "everything"])
+def test_most_is_a_number_or_all(tmp_path, most):
+    assert error(tmp_path, most=most) == (
+        f"data set 'affectnet': most: {most!r} is neither a number of faces (1 or more) nor 'all'"
+    )
+
+
 @pytest.mark.parametrize("kind", ["text", "bytes", "number", "float"])
 def test_an_annotation_file_an_image(tmp_path, kind):
     home = write_sets(tmp_path / "affectnet", 9, 8, kind)
@@ -220,6 +244,8 @@ def test_counts_that_need_no_images():
         ({}, (88_021, 0), (88_021, 0, 4000)),
         ({"classes": 7}, (84_271, 0), (84_271, 0, 3500)),
         ({"most": 5000}, (6 * 5000 + 3803 + 3750, 0), ()),
+        ({"most": "all"}, (287_651, 0), (287_651, 0, 4000)),
+        ({"most": "all", "classes": 7}, (283_901, 0), (283_901, 0, 3500)),
     ):
         settings = parse_data({"name": "affectnet", **options})
         assert affectnet.DATA_SET.sizes(settings) == sizes

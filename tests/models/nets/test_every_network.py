@@ -22,7 +22,7 @@ def test_every_network_says_what_it_is(name):
     with torch.device("meta"):
         net = build_model(name, 5)
         spec = net.input_spec
-        embedding, output = net(torch.empty(2, spec.channels, spec.size, spec.size))
+        embedding, output, _ = net(torch.empty(2, spec.channels, spec.size, spec.size))
     assert net.name == name
     assert embedding.shape == (2, net.embedding_dim) and output.shape == (2, 5)
     assert len(spec.mean) == len(spec.std) == spec.channels
@@ -47,7 +47,7 @@ def test_forward_on_one_device(name):
             spec = net.input_spec
             pixels = torch.empty(2, spec.channels, spec.size, spec.size)
         for mode in (True, False):
-            embedding, output = net.train(mode)(pixels)
+            embedding, output, _ = net.train(mode)(pixels)
             assert embedding.device.type == output.device.type == "cuda"
             assert embedding.shape == (2, net.embedding_dim) and output.shape == (2, 5)
 

@@ -16,7 +16,7 @@ def test_embedding_is_timms_pooled_features():
     net = build_model(f"timm/{SMALL}", 8, input_size=32).eval()
     x = torch.randn(2, 3, 32, 32)
     with torch.no_grad():
-        embedding, output = net(x)
+        embedding, output, _ = net(x)
         assert torch.equal(embedding, net.backbone(x))
         torch.testing.assert_close(output, embedding @ net.head.weight.T + net.head.bias)
     assert net.name == f"timm/{SMALL}"
@@ -30,7 +30,7 @@ def test_embedding_dim_is_what_comes_out(name, dim):
     """mobilenetv3 widens 576 pooled channels to 1024 before its classifier."""
     with torch.device("meta"):
         net = build_model(f"timm/{name}", 5)
-        embedding, output = net(torch.empty(2, 3, 224, 224))
+        embedding, output, _ = net(torch.empty(2, 3, 224, 224))
     assert net.embedding_dim == net.head.in_features == dim
     assert embedding.shape == (2, dim) and output.shape == (2, 5)
 

@@ -76,7 +76,7 @@ def test_embedding_is_fc7_after_relu_before_dropout():
     net.fc7.register_forward_hook(lambda m, x, y: seen.update(into=x[0], fc7=y))
     net.head.register_forward_hook(lambda m, x, y: seen.update(head=x[0]))
     with torch.no_grad():
-        embedding, output = net(x)
+        embedding, output, _ = net(x)
         assert embedding.shape == (2, 4096) and output.shape == (2, 3)
         assert torch.equal(embedding, seen["fc7"].relu())
         assert torch.equal(seen["head"], embedding)

@@ -45,7 +45,7 @@ def test_embedding_and_logits_have_a_sane_scale():
     torch.manual_seed(0)
     net = VggFace(8, input_size=32).eval()
     with torch.no_grad():
-        embedding, output = net(70 * torch.randn(4, 3, 32, 32))
+        embedding, output, _ = net(70 * torch.randn(4, 3, 32, 32))
     assert embedding.shape == (4, 4096) and embedding.min() == 0 and embedding.max() > 0
     assert output.shape == (4, 8) and 1e-3 < output.abs().max() < 10
 

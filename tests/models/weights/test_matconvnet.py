@@ -35,7 +35,7 @@ def test_matconvnet_forms_compute_the_same(form, save):
     hidden = relu(conv(relu(conv(face, *layers["conv1"])), *layers["fc6"]))
     expected = conv(hidden, *layers["fc8"])
     with torch.no_grad():
-        embedding, output = net(torch.from_numpy(face).float().permute(2, 0, 1)[None])
+        embedding, output, _ = net(torch.from_numpy(face).float().permute(2, 0, 1)[None])
     np.testing.assert_allclose(embedding[0], hidden[0, 0], rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(output[0], expected[0, 0], rtol=1e-5, atol=1e-5)
 
@@ -99,7 +99,7 @@ def test_vgg_f_from_a_file_of_its_own_structure(save, narrow):
     x = relu(conv(pool(x, 3, 2), *layers["fc6"]))
     x = relu(conv(x, *layers["fc7"]))
     with torch.no_grad():
-        embedding, output = net.eval()(torch.from_numpy(face).float().permute(2, 0, 1)[None])
+        embedding, output, _ = net.eval()(torch.from_numpy(face).float().permute(2, 0, 1)[None])
     np.testing.assert_allclose(embedding[0], x[0, 0], rtol=1e-3, atol=1e-4 * x.max())
     expected = conv(x, *layers["fc8"])[0, 0]
     np.testing.assert_allclose(output[0], expected, rtol=1e-3, atol=1e-4 * x.max())

@@ -1,4 +1,7 @@
-"""ResNet-50 (He et al., CVPR 2016) in two forms that differ only in where maps are halved."""
+"""ResNet-18, and ResNet-50 in two forms that differ only in where maps are halved.
+
+He et al., CVPR 2016.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,19 @@ from occkd_lib.models.weights.pretrained import Pretrained, Tensors, bgr_to_rgb,
 
 VGGFACE2_MEAN = (131.0912, 103.8827, 91.4953)
 VGGFACE2_IDENTITIES = 8631
+FIRST = "layer1.0.conv1.weight"  # 3x3 in ResNet-18, 1x1 in ResNet-50
 
 
 def from_torchvision_resnet(tensors: Tensors) -> Pretrained:
-    """torchvision's resnet50; with VGGFace2's classes it is Caffe's network under the same names.
+    """torchvision's resnet18 (its blocks begin with a 3x3 convolution) or resnet50 (with a 1x1).
 
-    Those come from the .pkl files of VGGFace2-pytorch (BGR pixels).
+    With VGGFace2's classes a resnet50 is Caffe's network under the same names: those come from the
+    .pkl files of VGGFace2-pytorch (BGR pixels).
     """
     renamed = rename(tensors, (r"^fc\.", "head."))
+    if tensors[FIRST].shape[-1] == 3:
+        note = "torchvision's ResNet-18, taken as trained on ImageNet"
+        return Pretrained(renamed, note, IMAGENET_MEAN, IMAGENET_STD, network="resnet18")
     if "head.weight" in renamed and len(renamed["head.weight"]) == VGGFACE2_IDENTITIES:
         renamed = bgr_to_rgb(renamed, "conv1.weight")
         return vggface2(renamed, "Caffe's form, BGR turned to RGB")
@@ -57,28 +65,25 @@ def vggface2(renamed: Tensors, origin: str) -> Pretrained:
     return Pretrained(renamed, note, VGGFACE2_MEAN, network="resnet50_caffe")
 
 
-@network
-class ResNet50(FaceNet):
-    """torchvision's form: strides in the 3x3 convolutions. Embedding: global average, 2048.
+class ResNet(FaceNet):
+    """What both depths share: torchvision's layers. Embedding: global average of the last map.
 
-    23,524,424 parameters with 8 outputs.
     input_size: any; the parameters do not depend on it. dropout: between embedding and head
     (none in the original). State-dict keys are torchvision's, except that ``fc`` is ``head``.
     Random weights are torchvision's: He (fan-out) convolutions, unit batch normalisation.
     """
 
-    name = "resnet50"
-    layouts: ClassVar = {"layer1.0.conv1.weight": from_torchvision_resnet}
-    embedding_dim = 2048
+    original: ClassVar[str]  # its name in torchvision
+    layouts: ClassVar = {FIRST: from_torchvision_resnet}
 
     def __init__(
         self, outputs: int, *, input_size: int = 224, channels: int = 3, dropout: float = 0.0
     ) -> None:
-        from torchvision.models import resnet50  # seconds
+        from torchvision import models  # seconds
 
         super().__init__()
         self.input_spec = rgb_input(input_size, channels, IMAGENET_MEAN, IMAGENET_STD)
-        original = resnet50(weights=None, num_classes=outputs)
+        original = getattr(models, self.original)(weights=None, num_classes=outputs)
         if channels != 3:
             original.conv1 = nn.Conv2d(channels, 64, 7, stride=2, padding=3, bias=False)
             nn.init.kaiming_normal_(original.conv1.weight, mode="fan_out", nonlinearity="relu")
@@ -92,6 +97,25 @@ class ResNet50(FaceNet):
         for name in ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4"):
             x = getattr(self, name)(x)
         return x.mean((2, 3))  # AdaptiveAvgPool2d has no deterministic backward pass on GPUs
+
+
+@network
+class ResNet18(ResNet):
+    """11,180,616 parameters with 8 outputs. Embedding 512. For input and options see ``ResNet``."""
+
+    name = original = "resnet18"
+    embedding_dim = 512
+
+
+@network
+class ResNet50(ResNet):
+    """torchvision's form: strides in the 3x3 convolutions. Embedding 2048; options: ``ResNet``.
+
+    23,524,424 parameters with 8 outputs.
+    """
+
+    name = original = "resnet50"
+    embedding_dim = 2048
 
 
 @network

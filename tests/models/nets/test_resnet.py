@@ -1,4 +1,4 @@
-"""ResNet-50 in both forms: parameters, agreement with torchvision and with Caffe's network."""
+"""ResNets: parameters, agreement with torchvision and, of ResNet-50, with Caffe's network."""
 
 import pytest
 import torch
@@ -8,7 +8,8 @@ from safetensors.torch import save_file
 
 from occkd_lib.errors import OcckdError
 from occkd_lib.models import build_model, parameter_count
-from occkd_lib.models.nets.resnet50 import (
+from occkd_lib.models.nets.resnet import (
+    ResNet18,
     ResNet50,
     ResNet50Caffe,
     from_torchvision_resnet,
@@ -20,46 +21,58 @@ RGB_MEAN = (131.0912, 103.8827, 91.4953)
 STAGES = {2: (64, 3), 3: (128, 4), 4: (256, 6), 5: (512, 3)}  # width, blocks
 
 
-def test_parameters():
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("resnet18", 11_689_512 - 512 * 1000 - 1000 + 512 * 8 + 8),
+        ("resnet50", 25_557_032 - 2048 * 1000 - 1000 + 2048 * 8 + 8),
+    ],
+)
+def test_parameters(name, expected):
+    """torchvision's numbers, with another head."""
     with torch.device("meta"):
-        assert parameter_count(build_model("resnet50", 8)) == 23_524_424
+        assert parameter_count(build_model(name, 8)) == expected
+    assert expected in (11_180_616, 23_524_424)  # as the docstrings say
 
 
-def test_it_is_torchvisions():
+@pytest.mark.parametrize("kind", [ResNet18, ResNet50])
+def test_it_is_torchvisions(kind):
     torch.manual_seed(0)
-    original = torchvision.models.resnet50(num_classes=5).eval()
-    net = ResNet50(5, input_size=32).eval()
+    original = getattr(torchvision.models, kind.name)(num_classes=5).eval()
+    net = kind(5, input_size=32).eval()
     state = {key.replace("fc.", "head."): value for key, value in original.state_dict().items()}
     net.load_state_dict(state)
     x = torch.randn(2, 3, 40, 32)
     original.fc.register_forward_hook(lambda m, x, y: seen.append(x[0]))
     seen = []
     with torch.no_grad():
-        embedding, output = net(x)
+        embedding, output, _ = net(x)
         torch.testing.assert_close(output, original(x))
-    assert embedding.shape == (2, 2048)
+    assert embedding.shape == (2, kind.embedding_dim)
     torch.testing.assert_close(embedding, seen[0])
 
 
 def test_input_is_imagenets_in_pixel_units():
     with torch.device("meta"):
         spec = ResNet50(2).input_spec
-        assert ResNet50(2, channels=1).conv1.weight.shape == (64, 1, 7, 7)
+        for kind in (ResNet18, ResNet50):
+            assert kind(2, channels=1).conv1.weight.shape == (64, 1, 7, 7)
     torch.testing.assert_close(torch.tensor(spec.mean), torch.tensor((123.675, 116.28, 103.53)))
     torch.testing.assert_close(torch.tensor(spec.std), torch.tensor((58.395, 57.12, 57.375)))
 
 
+@pytest.mark.parametrize("name", ["resnet18", "resnet50"])
 @pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
-def test_torchvision_resnet50(suffix, tmp_path):
+def test_torchvisions_files(suffix, name, tmp_path):
     torch.manual_seed(0)
-    original = torchvision.models.resnet50(num_classes=4).eval()
+    original = getattr(torchvision.models, name)(num_classes=4).eval()
     state = original.state_dict()
     if suffix == ".pth":  # files before torch 0.4.1 lack the batch counters
         state = {k: v for k, v in state.items() if not k.endswith("num_batches_tracked")}
-        torch.save(state, tmp_path / "resnet50.pth")
+        torch.save(state, tmp_path / f"{name}.pth")
     else:
-        save_file(state, tmp_path / "resnet50.safetensors")
-    net = build_model("resnet50", 4, init=str(tmp_path / f"resnet50{suffix}")).eval()
+        save_file(state, tmp_path / f"{name}.safetensors")
+    net = build_model(name, 4, init=str(tmp_path / f"{name}{suffix}")).eval()
     x = torch.randn(1, 3, 32, 32)
     with torch.no_grad():
         torch.testing.assert_close(net(x).output, original(x))
@@ -162,7 +175,7 @@ def test_vggface2_under_torchvisions_names_is_caffes_and_bgr(dag):
     assert imagenet.network == "resnet50"
 
 
-def test_the_two_resnets_do_not_take_each_others_weights(dag, tmp_path):
+def test_the_two_forms_do_not_take_each_others_weights(dag, tmp_path):
     torch.save({"conv1_7x7_s2.weight": dag["conv1_7x7_s2.weight"]}, tmp_path / "ft_dag.pth")
     torch.save({"layer1.0.conv1.weight": torch.zeros(64, 64, 1, 1)}, tmp_path / "tv.pth")
     message = "ft_dag.pth: weights of resnet50_caffe, not of resnet50: set the network's name"
@@ -170,3 +183,19 @@ def test_the_two_resnets_do_not_take_each_others_weights(dag, tmp_path):
         build_model("resnet50", 2, init=str(tmp_path / "ft_dag.pth"))
     with pytest.raises(OcckdError, match="tv.pth: weights of resnet50, not of resnet50_caffe"):
         build_model("resnet50_caffe", 2, init=str(tmp_path / "tv.pth"))
+
+
+def test_the_two_depths_do_not_take_each_others_weights(tmp_path):
+    for name, side in (("resnet18", 3), ("resnet50", 1)):
+        first = torch.zeros(64, 64, side, side)
+        torch.save({"layer1.0.conv1.weight": first}, tmp_path / f"{name}.pth")
+    for own, other in (("resnet18", "resnet50"), ("resnet50", "resnet18")):
+        message = f"weights of {other}, not of {own}: set the network's name to '{other}'"
+        with pytest.raises(OcckdError, match=message):
+            build_model(own, 2, init=str(tmp_path / f"{other}.pth"))
+
+
+def test_another_depth_of_the_same_blocks_is_told(tmp_path):
+    torch.save(torchvision.models.resnet34().state_dict(), tmp_path / "r.pth")
+    with pytest.raises(OcckdError, match="resnet18 has no layer1.2.conv1.weight: weights of ano"):
+        build_model("resnet18", 2, init=str(tmp_path / "r.pth"))
