@@ -2,7 +2,7 @@
 
 What the experiments of a recipe share stands once under ``defaults``; what two of them share is
 taken over by ``like: name``, and so between the stages of an experiment. All is merged key by key;
-a stage that is ``null`` is left out.
+a stage or an ablation that is ``null`` is left out.
 """
 
 from __future__ import annotations
@@ -76,6 +76,8 @@ def experiment(name: str, own: dict[str, Any], defaults: Any) -> dict[str, Any]:
     stages = {n: mapping(s, f"{name}.stages.{n}") for n, s in stages.items()}
     where = f"experiments.{name}.stages"
     content["stages"] = {n: like_stage(n, stages, where) for n in stages}
+    ablations = mapping(content.get("ablations"), f"{name}.ablations")
+    content["ablations"] = {n: a for n, a in ablations.items() if a is not None}
     return content
 
 

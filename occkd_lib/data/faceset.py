@@ -54,7 +54,7 @@ class ImageRows:
         return images
 
     def _at(self, rows: Tensor) -> Tensor:
-        """Numpy copies image by image; torch's indexing goes byte by byte, seven times slower."""
+        """Numpy copies image by image; torch's indexing goes byte by byte, four times slower."""
         return torch.from_numpy(self.store.numpy()[rows.numpy()])
 
 

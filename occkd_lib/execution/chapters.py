@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from graphlib import CycleError, TopologicalSorter
 from itertools import groupby
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import Literal, NotRequired, TypedDict
 
 import yaml
 from pydantic import Field, ValidationError
@@ -28,6 +29,8 @@ class Chapter(Settings):
     builds_on: tuple[str, ...] = ()
     once: Literal["recipe", "experiment", "seed"]
     methods: tuple[str, ...] = ()
+    stages: tuple[str, ...] = ()
+    test_on: bool = False
     computes: bool = False
     parts: tuple[str, ...] = Field(min_length=1)
 
@@ -67,10 +70,13 @@ class Job:
 
 
 class Share(TypedDict):
-    """What the graph must know of an experiment: its seeds, and the methods of its stages."""
+    """What the graph must know of an experiment: its seeds, its stages and their methods, and
+    whether it is tested on other data sets, too."""
 
     seeds: Sequence[int]
     methods: Sequence[str]
+    stages: NotRequired[Sequence[str]]
+    test_on: NotRequired[bool]
 
 
 @dataclass(frozen=True)
@@ -81,18 +87,25 @@ class Graph:
     experiments: Mapping[str, Share]
 
     def jobs(self) -> list[Job]:
-        """All jobs in the order of the book, experiment by experiment, the whole recipe's last."""
+        """All jobs, each after those it builds on: in the order of the book, experiment by
+        experiment, the whole recipe's last."""
         found: list[Job] = []
         for name, share in self.experiments.items():
             own = [chapter for chapter in self.chapters.values() if self.has(name, chapter)]
             for _, several in groupby(own, key=lambda chapter: chapter.once):
                 block = list(several)
                 found += [chapter.job(name, seed) for seed in share["seeds"] for chapter in block]
-        return sorted(dict.fromkeys(found), key=lambda job: job.experiment is None)
+        whole = list(dict.fromkeys(job for job in found if job.experiment is None))
+        waits = {job: set(self.before(job)) & set(whole) for job in whole}
+        last = list(TopologicalSorter(waits).static_order())
+        return [job for job in dict.fromkeys(found) if job not in whole] + last
 
     def has(self, experiment: str, chapter: Chapter) -> bool:
-        """Has an experiment a stage of every method that a chapter is about?"""
-        return set(chapter.methods) <= set(self.experiments[experiment]["methods"])
+        """Has an experiment all that a chapter is about?"""
+        share = self.experiments[experiment]
+        named = set(chapter.stages) <= set(share.get("stages", ()))
+        elsewhere = share.get("test_on", False) or not chapter.test_on
+        return set(chapter.methods) <= set(share["methods"]) and named and elsewhere
 
     def before(self, job: Job) -> list[Job]:
         """The jobs that must be done before ``job``."""
@@ -127,16 +140,20 @@ def read_chapters(file: Path | None = None) -> dict[str, Chapter]:
     chapters: dict[str, Chapter] = {}
     try:
         for name, content in yaml.safe_load(path.read_text(encoding="utf-8")).items():
-            chapter = Chapter.model_validate({"file": name, **content})
-            for other in chapter.builds_on:
-                if other not in chapters:
-                    near = did_you_mean(other, chapters)
-                    raise OcckdError(f"{path}: {name}: no chapter {other!r} above it{near}")
-            chapters[name] = chapter
+            chapters[name] = Chapter.model_validate({"file": name, **content})
     except ValidationError as error:
         raise OcckdError(f"{path}: {name}: {first_error(error, Chapter.model_fields)}") from None
     except (yaml.YAMLError, AttributeError, TypeError) as error:
         raise OcckdError(f"{path}: not a mapping of chapters: {one_line(error)}") from None
+    for name, chapter in chapters.items():
+        for other in chapter.builds_on:
+            if other not in chapters:
+                near = did_you_mean(other, chapters)
+                raise OcckdError(f"{path}: {name}: no chapter {other!r}{near}")
+    try:
+        TopologicalSorter({name: c.builds_on for name, c in chapters.items()}).prepare()
+    except CycleError as error:
+        raise OcckdError(f"{path}: {' needs '.join(error.args[1][::-1])}: a circle") from None
     return chapters
 
 

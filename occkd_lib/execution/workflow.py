@@ -80,7 +80,12 @@ class Workflow:
         """What the graph must know of an experiment."""
         experiment = self.content.experiment(name)
         methods = {experiment.method(stage).name for stage in experiment.stages}
-        return {"seeds": self.seeds or experiment.seeds, "methods": sorted(methods)}
+        return {
+            "seeds": self.seeds or experiment.seeds,
+            "methods": sorted(methods),
+            "stages": sorted(experiment.stages),
+            "test_on": bool(experiment.test_on),
+        }
 
     def check(self) -> None:
         """OcckdError for what would stop a job later: data, networks, plug-ins, notebooks."""
