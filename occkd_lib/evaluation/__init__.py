@@ -1,5 +1,6 @@
 """Metrics (of ``occkd_lib.tasks``) and tests of significance."""
 
+from occkd_lib.evaluation.crossed import OverSeeds, compare_over_seeds, crossed
 from occkd_lib.evaluation.significance import (
     Bootstrap,
     Interval,
@@ -20,7 +21,7 @@ from occkd_lib.tasks.metrics import (
 )
 
 __all__ = [
-    "METRICS", "Bootstrap", "Interval", "McNemar", "accuracy", "counts_right", "holm", "interval",
-    "mcnemar_test", "mean_absolute_error", "over_seeds", "paired_bootstrap", "per_class_recall",
-    "weighted_accuracy",
+    "METRICS", "Bootstrap", "Interval", "McNemar", "OverSeeds", "accuracy", "compare_over_seeds",
+    "counts_right", "crossed", "holm", "interval", "mcnemar_test", "mean_absolute_error",
+    "over_seeds", "paired_bootstrap", "per_class_recall", "weighted_accuracy",
 ]  # fmt: skip

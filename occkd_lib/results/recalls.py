@@ -1,0 +1,106 @@
+"""Class by class: how many faces of each class are recognised, over seeds and faces.
+
+Fine classes from the predictions; coarse ones (positive, negative, neutral, surprise) from the
+coarse stream of networks that have one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from occkd_lib.errors import OcckdError
+from occkd_lib.evaluation import holm
+from occkd_lib.evaluation.crossed import crossed
+from occkd_lib.losses.coarse_fine import COARSE
+from occkd_lib.results.store import Store, data_name
+from occkd_lib.stages import stage_of
+from occkd_lib.stages.networks import classes_of
+from occkd_lib.training.predictions import COARSE_PREDICTION, COARSE_TARGET, NETWORK
+
+COLUMNS = [
+    "stage", "class", "n", "seeds", "recall", "low", "high",
+    "against", "difference", "difference low", "difference high", "p",
+]  # fmt: skip
+
+
+def recalls(
+    store: Store,
+    experiment: str,
+    stages: Sequence[str],
+    *,
+    coarse: bool = False,
+    data: str | None = None,
+    seeds: Sequence[int] | None = None,
+) -> pd.DataFrame:
+    """One row a (stage, class): recall in per cent, and the difference to the stage's control.
+
+    stages: names of stages (or arms) of the experiment. coarse: of the coarse stream's classes.
+    data: another data set of ``test_on``. seeds: None for those that have all the stages and
+    their controls. Columns: COLUMNS and "p (Holm)", whose family is the table. Intervals and p:
+    seeds and faces both random (``evaluation.crossed``); NaN for a class of less than two faces.
+    """
+    chosen = store.recipe.experiment(experiment)
+    controls = {stage: chosen.control_of(stage) for stage in stages}
+    needed = dict.fromkeys([*stages, *filter(None, controls.values())])
+    seeds = store.complete_seeds(experiment, list(needed)) if seeds is None else seeds
+    if not seeds:
+        missing = ", ".join(needed)
+        where = f"{store.recipe.name}/{experiment}"
+        raise OcckdError(f"{where}: no seed has all of {missing}: run them")
+    classes = COARSE if coarse else classes_of(chosen)
+    answers = {
+        stage: right_answers(store, experiment, stage, seeds, coarse=coarse, data=data)
+        for stage in needed
+    }
+    lines = []
+    for stage, control in controls.items():
+        truth, right = answers[stage]
+        other = answers[control][1] if control else None
+        for k, name in enumerate(classes):
+            here = truth == k
+            n = int(here.sum())
+            line: dict[str, object] = {"stage": stage, "class": name, "n": n, "seeds": len(seeds)}
+            if n > 1:
+                found = crossed(100 * right[:, here])
+                line |= {"recall": found.difference, "low": found.low, "high": found.high}
+                if other is not None:
+                    gap = crossed(100 * (right[:, here] - other[:, here]))
+                    line |= {
+                        "against": control, "difference": gap.difference,
+                        "difference low": gap.low, "difference high": gap.high, "p": gap.p,
+                    }  # fmt: skip
+            lines.append(line)
+    table = pd.DataFrame(lines, columns=COLUMNS)
+    return table.assign(**{"p (Holm)": holm(table["p"].to_numpy(float))})
+
+
+def right_answers(
+    store: Store,
+    experiment: str,
+    stage: str,
+    seeds: Sequence[int],
+    *,
+    coarse: bool = False,
+    data: str | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Targets N, and what a stage's network gets right of the test faces, S x N of 0 and 1."""
+    chosen = store.recipe.experiment(experiment)
+    view, where = stage_of(chosen, stage).view, data or data_name(chosen.data)
+    truth, said = ("target", "prediction") if not coarse else (COARSE_TARGET, COARSE_PREDICTION)
+    right, targets = [], np.empty(0)
+    for seed in seeds:
+        run = store.run(experiment, seed, stage)
+        if run is None:
+            raise OcckdError(f"{experiment}, seed {seed}: {stage} is not finished: run it first")
+        rows = run.predictions
+        asked = {"split": "test", "data": where, "view": view, "row": NETWORK}
+        rows = rows[(rows[list(asked)] == list(asked.values())).all(axis=1)].sort_values("id")
+        if rows.empty or said not in rows:
+            what = "coarse answers" if coarse else f"answers to {where}"
+            raise OcckdError(f"{run.folder} has no {what}")
+        targets = rows[truth].to_numpy()
+        right.append((rows[said] == rows[truth]).to_numpy(float))
+    return targets, np.stack(right)
