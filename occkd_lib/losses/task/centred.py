@@ -54,11 +54,15 @@ class Centred(TaskLoss):
         """Soft labels (B x K) count for the cross-entropy; centres follow the likeliest class."""
         hard = target if target.ndim == 1 else target.argmax(1)
         old = self.begin(embedding.detach().float(), hard)
-        new = moved_centers(old, embedding, hard, rate=self.rate)
+        new = self.move(old, embedding, hard)
         if self.training:
             self.centers = new.detach()
         task = cross_entropy(output, target)
         return self.task_weight * task + self.weight * self.term(embedding, hard, old, new)
+
+    def move(self, old: Tensor, embedding: Tensor, target: Tensor) -> Tensor:
+        """The centres after the batch."""
+        return moved_centers(old, embedding, target, rate=self.rate)
 
     def begin(self, embedding: Tensor, target: Tensor) -> Tensor:
         """The centres, those of classes that occur for the first time at their means."""
@@ -87,17 +91,37 @@ class Center(Centred):
 
 
 class Island(Centred):
-    """Island loss (Cai et al., FG 2018); apart: weight of its pairs of centres."""
+    """Island loss (Cai et al., FG 2018); apart: weight of its pairs of centres, lambda_1.
+
+    As there, the pairs move the centres, by the slope of their cosines, and embeddings follow.
+    """
 
     def __init__(
-        self, facts: Facts, *, weight: float = 0.01, apart: float = 10.0, rate: float = 0.5
+        self,
+        facts: Facts,
+        *,
+        weight: float = 0.01,
+        apart: float = 10.0,
+        rate: float = 0.5,
+        start: str = "first_batch",
     ) -> None:
-        super().__init__(facts, weight=weight, rate=rate)
+        super().__init__(facts, weight=weight, rate=rate, start=start)
         self.apart = apart
 
+    def move(self, old: Tensor, embedding: Tensor, target: Tensor) -> Tensor:
+        with torch.enable_grad():
+            centers = old.detach().requires_grad_()
+            (slope,) = torch.autograd.grad(self.pairs(centers), centers)
+        step = self.rate * slope / (2 * max(1, len(old) - 1))  # each pair is counted twice
+        return super().move(old, embedding, target) - step
+
+    def pairs(self, centers: Tensor) -> Tensor:
+        """Island loss of the centres as if they were faces: its center part is 0."""
+        own = torch.arange(len(centers), device=centers.device)
+        return island_loss(centers, own, centers, weight=self.apart)
+
     def term(self, embedding: Tensor, target: Tensor, old: Tensor, new: Tensor) -> Tensor:
-        pairs = island_loss(new, torch.arange(len(new), device=new.device), new, weight=self.apart)
-        return center_loss(embedding, target, old) + pairs  # its center part is 0 here
+        return center_loss(embedding, target, old) + self.pairs(old)
 
 
 class Uniform(Centred):
