@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import Field, SerializeAsAny, ValidationError, field_validator, model_validator
+from pydantic import Field, SerializeAsAny, field_validator, model_validator
 
 from occkd_lib.config.arms import arm_name, changed, parse_arm
 from occkd_lib.config.merge import merge
+from occkd_lib.config.stage import as_long, method_of, named, parse_stage
 from occkd_lib.data import DataSettings, data_set, parse_data
 from occkd_lib.errors import OcckdError
-from occkd_lib.methods import METHODS, Arm, Method, StageSettings
+from occkd_lib.methods import Arm, Method, StageSettings
 from occkd_lib.models import NetworkSettings
 from occkd_lib.occlusion import occluder
-from occkd_lib.plugins import did_you_mean, resolve
-from occkd_lib.settings import Settings, first_error
+from occkd_lib.plugins import did_you_mean
+from occkd_lib.settings import Settings
 from occkd_lib.tasks import task_of
 
 
@@ -92,7 +92,7 @@ class Experiment(Settings):
         titles = [d.called or data_set(d.name).name for d in (self.data, *self.test_on)]
         if len(set(titles)) < len(titles):
             raise ValueError("test_on: two data sets of one name: tell them apart with 'called:'")
-        has_validation = data_set(self.data.name).has_validation
+        has_validation = data_set(self.data.name).has_validation(self.data)
         for name, settings in self.stages.items():
             try:
                 named(name)
@@ -184,7 +184,7 @@ class Experiment(Settings):
             self.method(name).check(
                 settings,
                 task_of(self.task),
-                has_validation=data_set(self.data.name).has_validation,
+                has_validation=data_set(self.data.name).has_validation(self.data),
                 network=settings.own_network or self.network,
             )
             return settings
@@ -261,45 +261,3 @@ class Recipe(Settings):
                 f"recipe {self.name!r} has no experiment {name!r}{near}; it has: {names}"
             )
         return self.experiments[name]
-
-
-def method_of(name: str) -> Method:
-    """The method called ``name``, or the user's own at ``package.module:Name``."""
-    found = resolve("method", name, METHODS)
-    if not isinstance(found, Method):
-        raise OcckdError(f"method {name!r} is no Method (see occkd_lib.methods.Method)")
-    return found
-
-
-def named(name: str) -> None:
-    """ValueError for a name of a stage or experiment that is no name of a folder."""
-    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", name):
-        raise ValueError(f"{name!r} is no name: letters, digits, '_' and '-' only")
-
-
-def as_long(name: str, stage: Any, stages: Mapping[str, Any]) -> Any:
-    """A control takes over the start and the training of the first stage that it is ``of``."""
-    if not isinstance(stage, Mapping):
-        return stage
-    shared = method_of(str(stage.get("method", name))).takes_over
-    of = stage.get("of")
-    first = stages.get(of[0]) if shared and isinstance(of, list | tuple) and of else None
-    if not isinstance(first, Mapping):
-        return stage
-    return {k: v for k, v in first.items() if k in shared} | dict(stage)
-
-
-def parse_stage(name: str, raw: Any) -> StageSettings:
-    """The settings of a stage, by the class that its method declares, or a ValueError."""
-    if isinstance(raw, StageSettings):
-        return raw
-    if not isinstance(raw, Mapping):
-        raise ValueError(f"{name}: settings must be a mapping")
-    method = raw.get("method", name)
-    try:
-        kind = method_of(str(method)).settings
-        return kind.model_validate({**raw, "method": method})
-    except OcckdError as error:
-        raise ValueError(f"{name}: {error}") from None
-    except ValidationError as error:
-        raise ValueError(f"{name}.{first_error(error, kind.model_fields)}") from None

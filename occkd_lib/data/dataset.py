@@ -38,10 +38,11 @@ class DataSet:
     settings: the class of its options. load(path, settings, task, cache): its faces. find(root,
     settings): where it lies, None if it does not; settings is None where nobody has chosen any. No
     ``find``: there is nothing to look for. place: what is listed where nothing can be found.
-    classes(settings, task): a name of VOCABULARIES or the classes themselves. has_validation: there
-    are faces to choose epochs by. sizes(settings): training and validation faces, without reading
-    them, None where unknown. published(settings): what the authors report (train, val, test; or
-    train with val, test; () nothing). options: settings to verify the data set with, one after the
+    classes(settings, task): a name of VOCABULARIES or the classes themselves.
+    has_validation(settings): there are faces to choose epochs by. sizes(settings): training and
+    validation faces, without reading them, None where unknown. published(settings): what the
+    authors report (train, val, test; or train with val, test; () nothing). options: settings to
+    verify the data set with, one after the
     other. source, layout: where to get it, and what is expected, with settings in {braces}.
     """
 
@@ -53,7 +54,7 @@ class DataSet:
     classes: Callable[[Any, str], str | tuple[str, ...]]
     find: Callable[[Path, Any], Path | None] | None = None
     place: str = ""
-    has_validation: bool = True
+    has_validation: Callable[[Any], bool] = lambda settings: True
     sizes: Callable[[Any], tuple[int, int] | None] = lambda settings: None
     published: Callable[[Any], tuple[int, ...]] = lambda settings: ()
     options: tuple[Mapping[str, Any], ...] = ({},)

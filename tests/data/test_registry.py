@@ -147,7 +147,7 @@ def test_what_a_data_set_says_without_reading(known):
     for options in known.options:
         settings = parse_data({"name": known.name, **options})
         train, val = known.sizes(settings)
-        assert train > val >= 0 and (val > 0) == known.has_validation
+        assert train > val >= 0 and (val > 0) == known.has_validation(settings)
         published = known.published(settings)
         assert len(published) in (0, 2, 3)
         if published:

@@ -1,7 +1,7 @@
 """RAF-DB, single labels: aligned faces of the web with one of seven expressions.
 
 S. Li, W. Deng, J. Du, CVPR 2017. 12,271 faces are published as train, 3,068 as test. Nothing is
-published as validation: a seeded tenth of every training class is held out for it.
+published as validation: a seeded tenth of every training class is held out for it, or nothing.
 """
 
 from __future__ import annotations
@@ -32,10 +32,11 @@ HELD_OUT = 0.1
 
 
 class RafDbSettings(DataSettings):
-    """split_seed: chooses the validation faces."""
+    """split_seed: chooses the validation faces. validation: False for none, as in the papers."""
 
     name: Literal["rafdb"] = "rafdb"
     split_seed: int = 0
+    validation: bool = True
 
 
 def find(root: Path, settings: Any = None) -> Path | None:
@@ -78,8 +79,9 @@ def load(path: Path, settings: RafDbSettings, task: str, cache: bool) -> FaceSet
     images, table = decoded("rafdb", [file, *files], start, cache=cache)
     names, near = table["name"].to_numpy(dtype=str), table["near"].to_numpy()
     splits = np.where(np.char.startswith(names, "train"), "train", "test").astype("<U5")
+    share = HELD_OUT if settings.validation else 0.0
     train, targets = np.flatnonzero(splits == "train"), table["target"].to_numpy()
-    held = hold_out(names[train], targets[train], near[train], HELD_OUT, settings.split_seed)
+    held = hold_out(names[train], targets[train], near[train], share, settings.split_seed)
     splits[train[held]] = "val"
     return face_set(settings, task, VOCABULARY, images, with_copies(table.assign(split=splits)))
 
@@ -111,7 +113,8 @@ DATA_SET = DataSet(
     load=load,
     find=find,
     classes=lambda settings, task: VOCABULARY,
-    sizes=lambda settings: (11_044, 1_227),
+    has_validation=lambda settings: settings.validation,
+    sizes=lambda settings: (11_045, 1_226) if settings.validation else (12_271, 0),
     published=lambda settings: (12_271, 3_068),  # our val is held out of its train
     source="it from http://www.whdeng.cn/RAF/model1.html (apply; non-commercial research only)",
     layout="rafdb/EmoLabel/list_patition_label.txt and "
