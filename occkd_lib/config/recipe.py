@@ -102,8 +102,8 @@ class Experiment(Settings):
                     settings, task, has_validation=has_validation, network=network
                 )
                 self._begins_alike(settings)
-                if settings.tune and (not self.method(name).has_arms or self._built_on(name)):
-                    raise ValueError("cannot be tuned: what follows builds on it")
+                if settings.tune and not self.method(name).makes_network:
+                    raise ValueError("cannot be tuned: it trains no network")
                 for arm in settings.tune:
                     changed(settings, arm)
                 for other in (*self.method(name).needs(settings), *settings.controls):
@@ -122,10 +122,6 @@ class Experiment(Settings):
             except (ValueError, OcckdError) as error:
                 raise ValueError(f"ablations.{name}: {error}") from None
         return self
-
-    def _built_on(self, name: str) -> bool:
-        """Does another stage need this one?"""
-        return any(name in self.method(other).needs(s) for other, s in self.stages.items())
 
     def _begins_alike(self, settings: Any) -> None:
         """A stage that begins with another's weights has that one's network."""
@@ -173,11 +169,8 @@ class Experiment(Settings):
         if name not in self.stages:
             near = did_you_mean(name, self.stages)
             raise OcckdError(f"no stage {name!r}{near}; stages are {', '.join(self.stages)}")
-        if arm and not self.method(name).has_arms:
-            armed = ", ".join(each for each in self.stages if self.method(each).has_arms)
-            raise OcckdError(
-                f"stage {name!r} has no arms, as others build on it; with arms: {armed}"
-            )
+        if arm and not self.method(name).makes_network:
+            raise OcckdError(f"stage {name!r} has no arms: it trains no network")
         try:
             settings = changed(self.stages[name], arm)
             self._begins_alike(settings)

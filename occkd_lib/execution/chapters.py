@@ -118,10 +118,17 @@ class Graph:
 
     def builds_on(self, experiment: str, chapter: Chapter) -> list[Chapter]:
         """The chapters before one; those that the experiment lacks are left out of the chain."""
-        found: list[Chapter] = []
+        found: dict[str, Chapter] = {}
         for other in (self.chapters[file] for file in chapter.builds_on):
-            found += [other] if self.has(experiment, other) else self.builds_on(experiment, other)
-        return found
+            known = [other] if self.has(experiment, other) else self.builds_on(experiment, other)
+            found |= {each.file: each for each in known}
+        sooner = {e.file for other in found.values() for e in self.all_before(experiment, other)}
+        return [other for file, other in found.items() if file not in sooner]
+
+    def all_before(self, experiment: str, chapter: Chapter) -> list[Chapter]:
+        """What a chapter builds on, and what that builds on, and so on."""
+        direct = self.builds_on(experiment, chapter)
+        return direct + [e for other in direct for e in self.all_before(experiment, other)]
 
     def awaited(self, chapter: str) -> bool:
         """Does any other chapter wait for this one?"""
@@ -148,7 +155,7 @@ def read_chapters(file: Path | None = None) -> dict[str, Chapter]:
     for name, chapter in chapters.items():
         for other in chapter.builds_on:
             if other not in chapters:
-                near = did_you_mean(other, chapters)
+                near = did_you_mean(other, [file for file in chapters if file != name])
                 raise OcckdError(f"{path}: {name}: no chapter {other!r}{near}")
     try:
         TopologicalSorter({name: c.builds_on for name, c in chapters.items()}).prepare()

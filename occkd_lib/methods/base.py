@@ -137,8 +137,7 @@ class Method(ABC):
     """One way to make a network (or a machine) of an experiment; each file here declares one.
 
     settings: class of its stage's settings. title: in tables. published: paper -> the name of its
-    row there. color: its place in the palette of all figures. has_arms: can its settings be varied
-    in ablations and by tuning, because nothing is built on it? makes_network: can others begin with
+    row there. color: its place in the palette of all figures. makes_network: can others begin with
     it, learn from it or use its embeddings? distils: does it need a teacher?
     takes_over: settings that a control must share with the stages it is ``of``.
     """
@@ -148,7 +147,6 @@ class Method(ABC):
     settings: ClassVar[type[StageSettings]]
     published: ClassVar[Mapping[str, str]] = {}
     color: ClassVar[int] = 0
-    has_arms: ClassVar[bool] = False
     makes_network: ClassVar[bool] = True
     distils: ClassVar[bool] = False
     takes_over: ClassVar[tuple[str, ...]] = ()
@@ -169,6 +167,9 @@ class Method(ABC):
         self, settings: Any, task: Task, *, has_validation: bool, network: NetworkSettings
     ) -> None:
         """Raise ValueError for settings that do not suit the task, the data or the network."""
+
+    def check_parents(self, stage: Stage) -> None:  # noqa: B027
+        """Raise OcckdError for parents that do not suit the stage."""
 
     @abstractmethod
     def carry_out(self, job: Job) -> dict[str, Any]:

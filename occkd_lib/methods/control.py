@@ -29,5 +29,4 @@ class Control(Fitted):
     title = "control: as long, no teacher"
     settings = ControlSettings
     color = 2
-    has_arms = True
     takes_over = (*Fitted.takes_over, "network", "loss")

@@ -30,7 +30,6 @@ class DistilledSettings(FittedSettings):
 class Distilled(Fitted):
     """Train a student beside a frozen teacher."""
 
-    has_arms = True
     distils = True
 
     def needs(self, settings: Any) -> tuple[str, ...]:

@@ -44,14 +44,12 @@ class KtnSettings(CoarseSettings):
 class CoarseFine(Fitted):
     """What KTN and STSN have in common: they learn and predict coarse labels beside fine ones."""
 
-    has_arms = True
-
     def check(
         self, settings: Any, task: Task, *, has_validation: bool, network: NetworkSettings
     ) -> None:
-        super().check(settings, task, has_validation=has_validation, network=network)
         if task.name != "expression":
             raise ValueError(f"coarse labels are of expressions, not of task {task.name!r}")
+        super().check(settings, task, has_validation=has_validation, network=network)
 
     def answers_table(
         self, job: Job, faces: FaceSet, view: str, prediction: np.ndarray, said: Prediction

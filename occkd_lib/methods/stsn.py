@@ -12,7 +12,7 @@ from occkd_lib.errors import OcckdError
 from occkd_lib.losses import opinion_loss, representation_loss
 from occkd_lib.losses.coarse_fine import coarse_shares
 from occkd_lib.losses.task import TaskLoss
-from occkd_lib.methods.base import Job
+from occkd_lib.methods.base import Job, Stage
 from occkd_lib.methods.distilled import Distilled, DistilledObjective, adapter
 from occkd_lib.methods.ktn import CoarseFine, CoarseSettings, coarse_cross_entropy
 from occkd_lib.methods.triplet import TripletTerm, TripletTermSettings
@@ -70,15 +70,17 @@ class Stsn(CoarseFine, Distilled):
         if settings.triplets:
             settings.triplets.check(task)
 
+    def check_parents(self, stage: Stage) -> None:
+        teacher = stage.parents[stage.settings.teacher]
+        if stage.network.has_coarse and not teacher.network.has_coarse:
+            raise OcckdError(
+                f"{stage.name} has a coarse stream, its teacher {teacher.name!r} has none: give "
+                "both of them streams, or neither"
+            )
+
     def objective(self, job: Job, task_loss: TaskLoss, model: FaceNet, views: Views) -> Objective:
         settings, view = job.stage.settings, job.stage.view
         teacher = job.teacher(settings.teacher, views)
-        parent = job.stage.parents[settings.teacher]
-        if job.stage.network.has_coarse and not parent.network.has_coarse:
-            raise OcckdError(
-                f"{job.stage.name} has a coarse stream, its teacher {parent.name!r} has none: "
-                "give both of them streams, or neither"
-            )
         bridge = adapter(model, teacher)
         triplets = None
         if settings.triplets:

@@ -22,7 +22,6 @@ class Teacher(Fitted):
     settings = TeacherSettings
     published = {"journal": "teacher", "icpr2020": "teacher"}
     color = 7
-    has_arms = True
 
     def view(self, settings: StageSettings, visible: str) -> str:
         return settings.view or "full"

@@ -2,6 +2,7 @@
 
 from occkd_lib.papers.base import Paper, PublishedTable
 from occkd_lib.papers.beside import as_printed, side_by_side
+from occkd_lib.papers.one import one_table
 from occkd_lib.papers.published import (
     PAPERS,
     TABLES,
@@ -13,5 +14,5 @@ from occkd_lib.papers.published import (
 
 __all__ = [
     "PAPERS", "TABLES", "Paper", "PublishedTable", "as_printed", "comparability", "disagreements",
-    "published", "published_table", "side_by_side",
+    "one_table", "published", "published_table", "side_by_side",
 ]  # fmt: skip

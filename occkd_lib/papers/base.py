@@ -10,6 +10,8 @@ from io import StringIO
 import pandas as pd
 import yaml
 
+from occkd_lib.data import DataSettings, data_set
+
 PRINTED_METRICS = {  # our metric -> what the CSV files call it
     "accuracy": "accuracy_pct",
     "weighted_accuracy": "weighted_accuracy_pct",
@@ -39,8 +41,10 @@ class Paper:
     test_faces, dataset, metric, value, significant), and of notes.yaml: what is odd about which
     cells. title: in a sentence. tables: number as printed -> table. recipe: what repeats it, ""
     where nothing does yet. cited: how the name of a row begins that is another work's. datasets:
-    (our data set, task) -> its name there. networks: ours -> its name there. What a row of ours is
-    called there, its method declares (``Row.published``).
+    (our data set, task) -> its name there. networks: ours -> its name there. classes: name of a
+    data set there -> how many classes it must have, where that is a choice. how: to read the
+    tables. What a row of ours is called there, its method declares (``Row.published``); or the
+    folder says in stages.yaml which stages stand beside which rows.
     """
 
     name: str
@@ -51,6 +55,25 @@ class Paper:
     cited: str = "sota_reference"
     datasets: Mapping[tuple[str, str], str] = field(default_factory=dict)
     networks: Mapping[str, str] = field(default_factory=dict)
+    classes: Mapping[str, int] = field(default_factory=dict)
+    how: str = ""
+
+    def called(self, settings: DataSettings, task: str) -> str | None:
+        """What the paper calls a data set of ours; None if it has none like that."""
+        known = data_set(settings.name)
+        name = self.datasets.get((known.name, task), "")
+        if (
+            name
+            and name in self.classes
+            and len(known.classes_of(settings, task)) != self.classes[name]
+        ):
+            return None
+        return name
+
+    @property
+    def by_stage(self) -> bool:
+        """Does its folder declare which stages stand beside which rows?"""
+        return (self.folder / "stages.yaml").is_file()
 
     def keyed_tables(self) -> dict[str, PublishedTable]:
         """Key -> table, which knows its paper and number."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 
 import numpy as np
@@ -10,13 +10,18 @@ import pandas as pd
 
 from occkd_lib.config import Recipe, builtin_recipes, load_recipe
 from occkd_lib.methods import Row
+from occkd_lib.papers import by_stage
 from occkd_lib.papers.base import PRINTED_METRICS, Paper
+from occkd_lib.papers.layout import as_printed, cited_work, in_order
+from occkd_lib.papers.one import one_table
 from occkd_lib.papers.published import PAPERS, is_drawn, published, published_table
 from occkd_lib.results.store import Store, data_name
 from occkd_lib.results.summary import OFFICIAL, REFERENCES, summary
 from occkd_lib.results.text import p_text, title_of, with_interval
 from occkd_lib.stages import graph, rows_of
 from occkd_lib.tasks import METRICS, task_of
+
+__all__ = ["as_printed", "by_stage", "one_table", "side_by_side"]
 
 COMPARED = [
     f"{start} {reference}{end}"
@@ -46,7 +51,8 @@ PLACE = [*ROW, "network"]  # of a cell; name: as the paper calls the row, or we 
 def side_by_side(
     store: Store, table: int | str, *, results: pd.DataFrame | None = None, complete: bool = False
 ) -> pd.DataFrame:
-    """Our runs beside the journal's Table 1, 2, 3 or 4, or beside "icpr", the ICPR paper's Table I.
+    """Our runs beside a table of TABLES: the journal's 1, 2, 3 or 4, "icpr", the ICPR paper's Table
+    I, or "emotional education II" to "IX" and "text IV-E" (see ``by_stage`` for their columns).
 
     Text, ready to print: accuracies and their differences in per cent and points, errors in years.
     A dagger marks what the paper calls significant. results: from ``summary``, to save computing
@@ -61,6 +67,9 @@ def side_by_side(
     """
     spec = published_table(table)
     paper = PAPERS[spec.paper]
+    if paper.by_stage:
+        form = by_stage.complete_form if complete else by_stage.short_form
+        return form(store, paper, spec)
     theirs = their_lines(paper, published(spec.paper, spec.number))
     results = summary(store, spec.tasks) if results is None else results
     ours = our_lines(store, paper, spec.tasks, results, theirs)
@@ -94,16 +103,6 @@ def side_by_side(
         columns = COMPLETE
     order["metric"] = [metric.heading for metric in METRICS.values()]
     return in_order(found, order)[columns].fillna("")
-
-
-def in_order(table: pd.DataFrame, order: Mapping[str, Sequence[str]]) -> pd.DataFrame:
-    """Sorted by each column in turn: values as listed there, others as they come."""
-
-    def rank(column: pd.Series) -> pd.Series:
-        values = dict.fromkeys([*order[str(column.name)], *column])
-        return column.map({value: place for place, value in enumerate(values)})
-
-    return table.sort_values(list(order), key=rank, ignore_index=True)
 
 
 def their_lines(paper: Paper, cells: pd.DataFrame) -> pd.DataFrame:
@@ -227,29 +226,3 @@ def filled(found: pd.DataFrame, paper: Paper, recipe: Recipe) -> pd.DataFrame:
         get = commands.get((name, *views, dataset, network), "")
         found.loc[i, ["method", "ours", "to get it"]] = [*words, get]
     return found
-
-
-def cited_work(paper: Paper, name: str) -> str:
-    """What the tables call another work's row: "cited work [5]"."""
-    return name.replace(paper.cited, "cited work")
-
-
-def as_printed(complete: pd.DataFrame) -> pd.DataFrame:
-    """A complete table in the papers' own layout, official test faces only.
-
-    Rows: method, network, train and test faces. Columns: data set, metric, and for each of them
-    published and ours (several experiments at one place are parted by a slash).
-    """
-    rows = complete[complete["subset"] == OFFICIAL]
-    keys = ["method", "network", "train faces", "test faces"]
-
-    def joined(values: pd.Series) -> str:
-        return " / ".join(dict.fromkeys(v for v in values if v))
-
-    blocks = {
-        block: part.groupby(keys, sort=False)[["published", "ours"]].agg(joined)
-        for block, part in rows.groupby(["data set", "metric"], sort=False)
-    }
-    wide = pd.concat(blocks, axis=1).fillna("")
-    wide = wide.reindex(pd.MultiIndex.from_frame(rows[keys].drop_duplicates()))
-    return wide.loc[:, (wide != "").any()]

@@ -14,9 +14,7 @@ from occkd_lib.papers.base import Paper, PublishedTable
 PAPERS: dict[str, Paper] = {
     paper.name: paper for paper in (journal.PAPER, icpr2020.PAPER, emotional_education.PAPER)
 }
-ALL_TABLES = {key: t for paper in PAPERS.values() for key, t in paper.keyed_tables().items()}
-# those that something of ours can stand beside
-TABLES = {key: table for key, table in ALL_TABLES.items() if PAPERS[table.paper].datasets}
+TABLES = {key: t for paper in PAPERS.values() for key, t in paper.keyed_tables().items()}
 
 
 def published(paper: str | None = None, table: str | int | None = None) -> pd.DataFrame:
@@ -45,10 +43,13 @@ def everything() -> pd.DataFrame:
 
 
 def published_table(table: int | str) -> PublishedTable:
-    """The table called 1, 2, 3, 4 (of the journal), "icpr" ...; ValueError for any other."""
-    if str(table) not in ALL_TABLES:
-        raise ValueError(f"no Table {table} to stand beside; one of {', '.join(ALL_TABLES)}")
-    return ALL_TABLES[str(table)]
+    """The table called 1, 2, 3, 4 (of the journal), "icpr", "emotional education II" ...
+
+    Raises ValueError for any other.
+    """
+    if str(table) not in TABLES:
+        raise ValueError(f"no Table {table} to stand beside; one of {', '.join(TABLES)}")
+    return TABLES[str(table)]
 
 
 def disagreements() -> pd.DataFrame:
@@ -74,7 +75,7 @@ def is_drawn(experiment: Experiment) -> bool:
 def comparability(experiment: Experiment) -> str:
     """One sentence: can an experiment's results be compared with a paper's, and how?"""
     known, network = data_set(experiment.data.name), experiment.network.name
-    papers = [paper for paper in PAPERS.values() if (known.name, experiment.task) in paper.datasets]
+    papers = [p for p in PAPERS.values() if p.called(experiment.data, experiment.task)]
     if is_drawn(experiment):
         return "Drawn faces: no row can be compared with a paper."
     if not papers:

@@ -5,7 +5,7 @@ A figure draws what it is given: labels come from the caller, colours from ``Row
 
 from occkd_lib.plots.bars import by_group, discordant_bars, score_bars, shares
 from occkd_lib.plots.confusion import agreement
-from occkd_lib.plots.curves import learning_curves
+from occkd_lib.plots.curves import learning_curves, setting_curves
 from occkd_lib.plots.faces import contact_sheet, explanation_grid, image_grid, triplet_strip
 from occkd_lib.plots.forests import (
     ablation_forest,
@@ -22,5 +22,5 @@ __all__ = [
     "PALETTE", "WIDTH", "ablation_forest", "agreement", "attention_forest", "by_group", "canvas",
     "contact_sheet", "difference_forest", "discordant_bars", "embedding_maps", "explanation_grid",
     "image_grid", "learning_curves", "over_seeds_forest", "references", "results_forest",
-    "score_bars", "shares", "told_apart", "triplet_strip",
+    "score_bars", "setting_curves", "shares", "told_apart", "triplet_strip",
 ]  # fmt: skip

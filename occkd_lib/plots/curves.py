@@ -1,4 +1,4 @@
-"""Learning curves."""
+"""Curves: learning by epoch, a metric over the values of a setting."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib.figure import Figure
 
-from occkd_lib.plots.style import WIDTH, canvas, colored, dashes
+from occkd_lib.plots.style import PALETTE, WIDTH, canvas, colored, dashes
 from occkd_lib.tasks import Metric
 from occkd_lib.tasks.metrics import metric_of
 
@@ -48,4 +48,42 @@ def learning_curves(
             ax.grid(True)
             ax.xaxis.get_major_locator().set_params(integer=True)
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center")
+    return figure
+
+
+def setting_curves(sweeps: Mapping[str, pd.DataFrame], metric: Metric | str) -> Figure:
+    """A metric over the values of a setting, one panel a sweep (``results.crossed_table.sweep``).
+
+    Dots with 95 % intervals: test faces; rings: validation, by which a value may be chosen; the
+    filled square is the recipe's own value, the dashed line the matched control. Logarithmic
+    where the values span a decade.
+    """
+    metric = metric_of(metric)
+    size = (WIDTH, 3.1)
+    with canvas(1, len(sweeps), figsize=size, sharey=True) as (figure, (axes,)):
+        for ax, (title, table) in zip(axes, sweeps.items(), strict=True):
+            arms = table.drop(index="control", errors="ignore")
+            x = arms.index.to_numpy(float)
+            y, low, high = arms[[metric.heading, "low", "high"]].to_numpy(float).T
+            ax.errorbar(x, y, [y - low, high - y], fmt="o-", color=PALETTE[0], capsize=3,
+                        label="test, 95 % interval")  # fmt: skip
+            own = arms["own"].to_numpy(bool)
+            ax.plot(x[own], y[own], "s", color=PALETTE[3], zorder=3, label="the recipe's value")
+            if arms["validation"].notna().all():
+                ax.plot(x, arms["validation"].astype(float), "o--", mfc="none", color="0.5",
+                        label="validation")  # fmt: skip
+            if "control" in table.index:
+                level = table.loc["control", metric.heading]
+                ax.axhline(level, color=PALETTE[1], linestyle=":", label="control, test")
+            if x.min() > 0 and x.max() >= 10 * x.min():
+                ax.set_xscale("log")
+            ax.set_xticks(x, [f"{value:g}" for value in x])
+            ax.minorticks_off()
+            ax.set(title=title, xlabel=table.index.name)
+            ax.grid(True, axis="y")
+        axes[0].set_ylabel(metric.heading)
+        handles, labels = axes[0].get_legend_handles_labels()  # error bars come last: put first
+        order = [len(labels) - 1, *range(len(labels) - 1)]
+        figure.legend([handles[k] for k in order], [labels[k] for k in order],
+                      loc="outside lower center", ncols=4)  # fmt: skip
     return figure

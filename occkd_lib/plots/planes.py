@@ -26,16 +26,16 @@ def embedding_maps(
 
     panels: title -> N x D, of the same N faces in every panel (D may differ). targets: N. classes:
     their names, () for a quantity. Distances between t-SNE's clusters mean nothing, nor does where
-    a panel puts them; neighbourhoods do.
+    a panel puts them; neighbourhoods do. Two panels stand side by side, of five or more three.
     """
     values = as_numpy(targets)
     if any(len(points) != len(values) for points in panels.values()):
         raise ValueError(f"every panel must hold the {len(values)} faces of targets")
-    columns = min(2, len(panels))
+    columns = min(2 if len(panels) < 5 else 3, len(panels))
     rows = math.ceil(len(panels) / columns)
-    size = (6.5, 5.0) if columns == 1 else (WIDTH + 1, 3.7 * rows)
+    size = (6.5, 5.0) if columns == 1 else (WIDTH + 1, (4.7 - 0.5 * columns) * rows)
     with canvas(rows, columns, figsize=size) as (figure, axes):
-        dots = {"s": 12 if columns == 1 else 7, "alpha": 0.75, "linewidths": 0}
+        dots = {"s": (12, 7, 5)[columns - 1], "alpha": 0.75, "linewidths": 0}
         for ax, (title, embeddings) in zip(axes.flat, panels.items(), strict=False):
             points = in_the_plane(embeddings, seed)
             if task.continuous:

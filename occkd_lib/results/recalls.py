@@ -11,11 +11,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from occkd_lib.config import Experiment
 from occkd_lib.errors import OcckdError
 from occkd_lib.evaluation import holm
 from occkd_lib.evaluation.crossed import crossed
 from occkd_lib.losses.coarse_fine import COARSE
-from occkd_lib.results.store import Store, data_name
+from occkd_lib.results.store import COPIES, Store, data_name
 from occkd_lib.stages import stage_of
 from occkd_lib.stages.networks import classes_of
 from occkd_lib.training.predictions import COARSE_PREDICTION, COARSE_TARGET, NETWORK
@@ -37,13 +38,14 @@ def recalls(
 ) -> pd.DataFrame:
     """One row a (stage, class): recall in per cent, and the difference to the stage's control.
 
-    stages: names of stages (or arms) of the experiment. coarse: of the coarse stream's classes.
+    stages: names of stages (or arms) of the experiment. coarse: of the coarse stream's classes;
+    a control that never saw coarse labels (lam_c: 0) is none there.
     data: another data set of ``test_on``. seeds: None for those that have all the stages and
     their controls. Columns: COLUMNS and "p (Holm)", whose family is the table. Intervals and p:
     seeds and faces both random (``evaluation.crossed``); NaN for a class of less than two faces.
     """
     chosen = store.recipe.experiment(experiment)
-    controls = {stage: chosen.control_of(stage) for stage in stages}
+    controls = {stage: control_for(chosen, stage, coarse=coarse) for stage in stages}
     needed = dict.fromkeys([*stages, *filter(None, controls.values())])
     seeds = store.complete_seeds(experiment, list(needed)) if seeds is None else seeds
     if not seeds:
@@ -77,6 +79,14 @@ def recalls(
     return table.assign(**{"p (Holm)": holm(table["p"].to_numpy(float))})
 
 
+def control_for(experiment: Experiment, stage: str, *, coarse: bool = False) -> str | None:
+    """The matched control of a stage; None for coarse answers if it never saw a coarse label."""
+    control = experiment.control_of(stage)
+    if control and coarse and not getattr(experiment.settings(control), "lam_c", 1):
+        return None
+    return control
+
+
 def right_answers(
     store: Store,
     experiment: str,
@@ -87,20 +97,45 @@ def right_answers(
     data: str | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Targets N, and what a stage's network gets right of the test faces, S x N of 0 and 1."""
+    rows = [
+        answers_by_face(store, experiment, stage, seed, coarse=coarse, data=data) for seed in seeds
+    ]
+    truth, said = columns(coarse)
+    right = [(each[said] == each[truth]).to_numpy(float) for each in rows]
+    return rows[-1][truth].to_numpy(), np.stack(right)
+
+
+def columns(coarse: bool) -> tuple[str, str]:
+    """What predictions call the target and the answer."""
+    return (COARSE_TARGET, COARSE_PREDICTION) if coarse else ("target", "prediction")
+
+
+def answers_by_face(
+    store: Store,
+    experiment: str,
+    stage: str,
+    seed: int,
+    *,
+    coarse: bool = False,
+    data: str | None = None,
+) -> pd.DataFrame:
+    """One row a test face, by id: COPIES, and ``columns(coarse)``.
+
+    Raises OcckdError for a stage that is not finished, or was not asked.
+    """
     chosen = store.recipe.experiment(experiment)
     view, where = stage_of(chosen, stage).view, data or data_name(chosen.data)
-    truth, said = ("target", "prediction") if not coarse else (COARSE_TARGET, COARSE_PREDICTION)
-    right, targets = [], np.empty(0)
-    for seed in seeds:
-        run = store.run(experiment, seed, stage)
-        if run is None:
-            raise OcckdError(f"{experiment}, seed {seed}: {stage} is not finished: run it first")
+    run = store.run(experiment, seed, stage)
+    if run is None:
+        raise OcckdError(f"{experiment}, seed {seed}: {stage} is not finished: run it first")
+    key = (where, "test", view, NETWORK)
+    rows = store.predictions(experiment, run).get(key)  # kept; and the same faces in every run
+    if rows is not None and coarse:
         rows = run.predictions
-        asked = {"split": "test", "data": where, "view": view, "row": NETWORK}
-        rows = rows[(rows[list(asked)] == list(asked.values())).all(axis=1)].sort_values("id")
-        if rows.empty or said not in rows:
-            what = "coarse answers" if coarse else f"answers to {where}"
-            raise OcckdError(f"{run.folder} has no {what}")
-        targets = rows[truth].to_numpy()
-        right.append((rows[said] == rows[truth]).to_numpy(float))
-    return targets, np.stack(right)
+        found = (rows[["data", "split", "view", "row"]] == list(key)).all(axis=1)
+        rows = rows[found].sort_values("id", kind="stable").reset_index(drop=True)
+    wanted = [*COPIES, *columns(coarse)]
+    if rows is None or not set(wanted) <= set(rows):
+        what = "coarse answers" if coarse else f"answers to {where}"
+        raise OcckdError(f"{run.folder} has no {what}")
+    return rows[wanted]

@@ -16,7 +16,7 @@ from PIL import Image
 from occkd_lib import plots
 from occkd_lib.config import Recipe
 from occkd_lib.errors import OcckdError
-from occkd_lib.papers import TABLES, disagreements, published, side_by_side
+from occkd_lib.papers import PAPERS, TABLES, disagreements, published, side_by_side
 from occkd_lib.project import outputs_root, project_root, write_atomically, write_json
 from occkd_lib.results import (
     Section,
@@ -92,9 +92,10 @@ def published_parts(folder: Path, store: Store, results: pd.DataFrame) -> Iterat
             write_table(folder, spec.stem, shown, spec.title)
         cells = published(spec.paper, spec.number)
         odd = cells[cells["note"] != ""]
+        nothing = [] if len(shown) else ["No finished run of this recipe belongs here."]
         yield Part(
             spec.title,
-            [] if len(shown) else ["No finished run of this recipe belongs here."],
+            [*filter(None, [PAPERS[spec.paper].how]), *nothing],
             stem=spec.stem,
             table=shown if len(shown) else None,
             complete=complete,

@@ -30,7 +30,7 @@ def linked(experiment: Experiment, name: str, stages: dict[str, Stage]) -> Stage
     settings: Any = experiment.settings(name)
     method = experiment.method(name)
     view = method.view(settings, experiment.visible)
-    return Stage(
+    stage = Stage(
         name=parse_arm(name)[0],
         method=method,
         settings=settings,
@@ -39,6 +39,8 @@ def linked(experiment: Experiment, name: str, stages: dict[str, Stage]) -> Stage
         tested_on=method.tested_on(view, views_of(experiment)),
         parents={parent: stages[parent] for parent in method.needs(settings)},
     )
+    method.check_parents(stage)
+    return stage
 
 
 def views_of(experiment: Experiment) -> tuple[str, ...]:

@@ -89,8 +89,8 @@ def test_every_recipe_of_the_book_is_valid(name):
             "stages.triplet: alfa: there is no such setting: did you mean 'alpha'?",
         ),
         (
-            {"defaults": {"stages": {"teacher": {"tune": [{"lr": 0.1}]}}}},
-            "stages.teacher: cannot be tuned",
+            {"defaults": {"stages": {"fusion": {"tune": [{"C": 0.1}]}}}},
+            "stages.fusion: cannot be tuned",
         ),
     ],
 )

@@ -101,6 +101,7 @@ def test_the_teacher_speaks_of_full_faces(trained, recipe, recorder, monkeypatch
     def record(self, network, *rest, **more):
         before = len(recorder.asked)
         original(self, network, *rest, **more)
+        assert self.both, "asked at once, so that what follows is the teacher's"
         teachers.append((network, [x for _, x in recorder.asked[before:]]))
 
     monkeypatch.setattr(asking.FrozenTeacher, "__init__", record)
@@ -171,9 +172,9 @@ def test_a_step_on_triplets_is_the_papers(trained, recipe, monkeypatch):
         loss = original(self, student, batch)
         a, n = (
             student(batch.inputs("lower", index)) for index in
-            (batch.index, self.triplets.negative[batch.index])
+            (batch.index, self.term.triplets.negative[batch.index])
         )  # fmt: skip
-        positives = self.triplets.positive[batch.index]
+        positives = self.term.triplets.positive[batch.index]
         p = self.teacher.teacher(batch.inputs("full", positives)).embedding
         s = self.settings
         unit = [torch.nn.functional.normalize(e.float()) for e in (a.embedding, p, n.embedding)]

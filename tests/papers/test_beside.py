@@ -186,7 +186,7 @@ def test_affectnet_has_no_weighted_accuracy_in_the_journal(paper):
     assert (rows["published VGG-f"] == "").all() and set(rows["note"]) == {"not in the paper"}
 
 
-@pytest.mark.parametrize("table", [*TABLES, "emotional education VII", "emotional education II"])
+@pytest.mark.parametrize("table", TABLES)
 def test_the_complete_form_has_every_published_cell_once(paper, table):
     store, results = paper
     spec = published_table(table)
@@ -203,18 +203,9 @@ def test_the_complete_form_has_every_published_cell_once(paper, table):
     assert sorted(shown[names].itertuples(index=False, name=None)) == sorted(expected)
     cited = shown["method"].str.startswith("cited work")
     assert (shown.loc[cited, "ours"] == "").all() and (shown.loc[~cited, "ours"] != "").all()
-    assert cited.sum() == cells["method"].str.startswith(PAPERS[spec.paper].cited).sum()
-
-
-def test_where_nothing_corresponds_yet_the_cells_say_so(paper):
-    store, results = paper
-    assert side_by_side(store, "emotional education VII", results=results).empty
-    table = side_by_side(store, "emotional education VII", results=results, complete=True)
-    ours = table[~table["method"].str.startswith("cited work")]
-    assert set(ours["ours"]) == {"no recipe yet"} and set(ours["to get it"]) == {""}
-    assert len(pick(table, method="cited work", network="VGG")) == 2
-    recalls = side_by_side(store, "emotional education V", results=results, complete=True)
-    assert {"recall fear, %", "average, %"} <= set(recalls["metric"])
+    theirs = cells["method"].str.startswith(PAPERS[spec.paper].cited)
+    theirs &= ~cells["model"].isin(["Focal Loss [36]", "LDAM [40]"])  # which we train, too
+    assert cited.sum() == theirs.sum()
 
 
 def test_a_complete_row_with_and_without_a_run(paper):

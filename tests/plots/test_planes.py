@@ -43,3 +43,12 @@ def test_there_may_be_more_classes_than_colours():
     figure = embedding_maps({"": np.eye(12)}, np.arange(12), CATEGORY, classes)
     last = figure.axes[0].collections[11].get_facecolor()[0][:3]
     assert tuple(last) == pytest.approx(PALETTE[1])
+
+
+def test_five_panels_stand_in_rows_of_three():
+    points = np.random.default_rng(0).normal(size=(9, 3))
+    figure = embedding_maps(dict.fromkeys("abcde", points), np.arange(9) % 3, CATEGORY, "xyz")
+    titles = [ax.get_title(loc="left") for ax in figure.axes]
+    assert titles == ["a", "b", "c", "d", "e", ""]
+    grid = figure.axes[0].get_subplotspec().get_gridspec()
+    assert (grid.nrows, grid.ncols) == (2, 3)

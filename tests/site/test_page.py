@@ -54,3 +54,14 @@ def test_a_published_table_stands_with_what_is_odd_about_it(tmp_path, monkeypatc
     assert 'href="table2-complete.tex"' in html
     assert ('href="table2.tex"' in html) == (tmp_path / "table2.tex").is_file() == bool(len(ours))
     assert ("No finished run of this recipe belongs here." in html) == ours.empty
+
+
+def test_how_to_read_a_paper_s_tables_stands_above_them(tmp_path, monkeypatch):
+    table = pd.DataFrame({"ours": ["77.50"]})
+    monkeypatch.setattr(write, "side_by_side", lambda *_, **__: table)
+    for key, said in (("emotional education III", True), ("2", False)):
+        monkeypatch.setattr(write, "TABLES", {key: TABLES[key]})
+        (part,) = write.published_parts(tmp_path, None, None)
+        assert bool(part.sentences) == said
+        assert ("Seeds and faces are both random" in page(make_recipe(), [part])) == said
+    assert (tmp_path / "emotional-education-iii-complete.tex").is_file()

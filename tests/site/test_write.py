@@ -24,7 +24,8 @@ def test_everything_is_written_and_linked(recipe, outputs):
         "table2.csv", "table2.md", "table4.csv", "figures/gender-accuracy.png",
         "figures/gender-curves.png", "figures/gender-by-group.png", "figures/gender-agreement.png",
         "figures/gender-mcnemar.png", "table2.tex", "table1-complete.csv", "table3-complete.tex",
-        "icpr-table1-complete.md", "where-the-two-papers-disagree.csv",
+        "icpr-table1-complete.md", "emotional-education-ix-complete.csv",
+        "emotional-education-text-iv-e-complete.md", "where-the-two-papers-disagree.csv",
         "ablation-gender-curriculum.csv", "figures/ablation-gender-curriculum.png",
     } <= names  # fmt: skip
     assert "table1.csv" not in names, "no expression experiment"

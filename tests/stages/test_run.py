@@ -167,7 +167,7 @@ def test_age_starts_at_the_mean_age(outputs):
     [
         ("graduation", "stages are teacher, student"),
         ("tripplet", "did you mean 'triplet'"),
-        ("teacher@lr=0.1", "'teacher' has no arms"),  # what builds on it would need arms, too
+        ("fusion@C=0.1", "'fusion' has no arms: it trains no network"),
         ("triplet@alfa=0.1", "triplet@alfa=0.1: alfa: there is no such setting: did you mean 'al"),
         ("triplet@alpha=-1", "triplet@alpha=-1: alpha: Input should be greater"),
         ("triplet@alpha", "write triplet@setting=value"),

@@ -36,6 +36,11 @@ def test_progress_starts_the_patience_anew_and_the_floor_holds():
     assert found[-1] == pytest.approx(0.05)
 
 
+def test_a_step_schedule_goes_down_every_few_epochs(tmp_path):
+    found = train(tmp_path, Pull(), epochs=9, schedule="step", step_epochs=4, step_factor=0.2)
+    assert found == pytest.approx([0.1] * 4 + [0.02] * 4 + [0.004])
+
+
 def test_one_cycle_rises_and_falls_over_all_steps():
     chosen = FitSettings(epochs=5, lr=1.0, schedule="onecycle")
     optimizer = make_optimizer([nn.Parameter(torch.zeros(1))], chosen)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -15,9 +15,10 @@ def importance_coefficients(targets: Tensor, *, classes: int, neutral: int | Non
     that has no coefficient (0: it is "not an emotion"); None for none. A class that does not occur
     has 1; an empty batch gives 1 for every class. Returns ``classes`` float32 values.
     """
-    counts = torch.bincount(targets, minlength=classes).float()
-    if len(counts) > classes:
-        raise ValueError(f"targets go up to {len(counts) - 1}, but there are {classes} classes")
+    try:
+        counts = F.one_hot(targets, classes).float().sum(0)
+    except RuntimeError as error:
+        raise ValueError(f"there are {classes} classes: {error}") from None
     coefficients = 1 - counts / max(1, len(targets))
     if neutral is not None:
         coefficients[neutral] = 0.0

@@ -92,7 +92,7 @@ class LossChoice(BaseModel):
         reason = ""
         for target in (hard, torch.nn.functional.one_hot(hard, outputs).float()):
             try:
-                with torch.random.fork_rng(devices=[]):
+                with torch.random.fork_rng(devices=[]), torch.enable_grad():
                     found = self.build(facts)(output, torch.ones(2, 4), target)
                 (slope,) = torch.autograd.grad(found, output)
             except Exception as error:  # a user's loss may raise anything

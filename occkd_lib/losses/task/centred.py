@@ -109,19 +109,15 @@ class Island(Centred):
         self.apart = apart
 
     def move(self, old: Tensor, embedding: Tensor, target: Tensor) -> Tensor:
-        with torch.enable_grad():
-            centers = old.detach().requires_grad_()
-            (slope,) = torch.autograd.grad(self.pairs(centers), centers)
-        step = self.rate * slope / (2 * max(1, len(old) - 1))  # each pair is counted twice
+        lengths = old.norm(dim=1, keepdim=True).clamp_min(1e-12)
+        directions = old / lengths
+        others = directions.sum(0) - directions
+        slope = (others - (others * directions).sum(1, keepdim=True) * directions) / lengths
+        step = self.rate * self.apart * slope / max(1, len(old) - 1)
         return super().move(old, embedding, target) - step
 
-    def pairs(self, centers: Tensor) -> Tensor:
-        """Island loss of the centres as if they were faces: its center part is 0."""
-        own = torch.arange(len(centers), device=centers.device)
-        return island_loss(centers, own, centers, weight=self.apart)
-
     def term(self, embedding: Tensor, target: Tensor, old: Tensor, new: Tensor) -> Tensor:
-        return center_loss(embedding, target, old) + self.pairs(old)
+        return island_loss(embedding, target, old, weight=self.apart)
 
 
 class Uniform(Centred):

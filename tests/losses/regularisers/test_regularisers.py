@@ -27,7 +27,7 @@ def test_importance_by_hand():
     assert importance_coefficients(targets, classes=4, neutral=None)[3] == pytest.approx(0.5)
     assert importance_coefficients(targets[:0], classes=2, neutral=None).tolist() == [1, 1]
     assert importance_coefficients(torch.zeros(3).long(), classes=2, neutral=1).tolist() == [0, 0]
-    with pytest.raises(ValueError, match="targets go up to 3, but there are 3 classes"):
+    with pytest.raises(ValueError, match="there are 3 classes"):
         importance_coefficients(targets, classes=3, neutral=None)
 
 

@@ -1,0 +1,88 @@
+"""Seeds and faces together: by hand, against simulated truth, and where nothing varies."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from occkd_lib.evaluation import accuracy, compare_over_seeds, crossed, weighted_accuracy
+
+
+def test_by_hand():
+    """Two seeds, two faces: mean squares of seeds 2, of faces 8, of the rest 0."""
+    found = crossed(np.array([[1.0, 3.0], [2.0, 4.0]]))
+    # seeds: means 2 and 3, var 0.5 / 2; faces: means 1.5 and 3.5, MS 4, over 2 x 2; rest 0
+    variance = 0.25 + 1.0
+    freedom = variance**2 / (0.25**2 + 1.0**2)
+    half = stats.t(freedom).ppf(0.975) * variance**0.5
+    assert (found.difference, found.seeds) == (2.5, 2)
+    assert (found.low, found.high) == pytest.approx((2.5 - half, 2.5 + half))
+    assert found.p == pytest.approx(2 * stats.t(freedom).sf(2.5 / variance**0.5))
+
+
+def test_one_seed_is_the_t_test_over_faces():
+    values = np.random.default_rng(0).normal(0.1, 1, (1, 200))
+    found, expected = crossed(values), stats.ttest_1samp(values[0], 0)
+    assert found.p == pytest.approx(expected.pvalue)
+    assert (found.low, found.high) == pytest.approx(tuple(expected.confidence_interval()))
+
+
+@pytest.mark.parametrize(
+    ("seeds", "of_seeds", "of_faces", "rest"),
+    [(5, 0.02, 0.3, 0.3), (3, 0.05, 0.3, 0.3), (5, 0.0, 0.3, 0.3), (5, 0.02, 0.0, 0.4)],
+)
+def test_the_truth_lies_within_in_95_of_100_studies(seeds, of_seeds, of_faces, rest):
+    rng, inside, n = np.random.default_rng(1), 0, 1000
+    for _ in range(n):
+        y = of_seeds * rng.normal(size=(seeds, 1)) + of_faces * rng.normal(size=200)
+        found = crossed(y + rest * rng.normal(size=(seeds, 200)))
+        inside += found.low <= 0 <= found.high
+        assert (found.p < 0.05) == (not found.low <= 0 <= found.high)
+    assert 0.925 < inside / n < 0.985
+
+
+def test_faces_alone_would_be_wrong_where_seeds_vary():
+    """The test of the journal takes the networks as given: a third of its findings are luck."""
+    rng, crossed_false, faces_false = np.random.default_rng(2), 0, 0
+    for _ in range(400):
+        y = 0.03 * rng.normal(size=(5, 1)) + 0.3 * rng.normal(size=400)
+        crossed_false += crossed(y).p < 0.05
+        faces_false += stats.ttest_1samp(y.mean(0), 0).pvalue < 0.05
+    assert crossed_false / 400 < 0.09 and faces_false / 400 > 0.15
+
+
+def test_differences_of_metrics():
+    rng = np.random.default_rng(3)
+    target = rng.integers(0, 3, 90)
+    ours, theirs = (np.where(rng.random((4, 90)) < p, target, 0) for p in (0.8, 0.6))
+    for name, metric in (("accuracy", accuracy), ("weighted_accuracy", weighted_accuracy)):
+        found = compare_over_seeds(target, ours, theirs, name)
+        gaps = [metric(target, a) - metric(target, b) for a, b in zip(ours, theirs, strict=True)]
+        assert found.difference == pytest.approx(np.mean(gaps)) and found.seeds == 4
+        assert found.low < found.difference < found.high
+    one = compare_over_seeds(target, ours[0], theirs[0])
+    assert one.seeds == 1
+    years = compare_over_seeds(target.astype(float), ours + 1.0, theirs, "mean_absolute_error")
+    gaps = np.abs(ours + 1 - target).mean() - np.abs(theirs - target).mean()
+    assert years.difference == pytest.approx(gaps)
+
+
+def test_a_rare_class_counts_as_much_as_its_interval_says():
+    """A class of two faces makes the interval of the weighted accuracy wide."""
+    target = np.array([0] * 400 + [1] * 2)
+    right = np.ones((3, 402))
+    right[:, 0:400:4], right[:, 400] = 0, 0
+    all_faces, by_class = crossed(right), crossed(right, target)
+    assert by_class.difference == pytest.approx((0.75 + 0.5) / 2)
+    assert by_class.high - by_class.low > 5 * (all_faces.high - all_faces.low)
+
+
+def test_edges():
+    same = crossed(np.zeros((3, 5)))
+    assert (same.difference, same.low, same.high, same.p) == (0, 0, 0, 1)
+    assert crossed(np.ones((3, 5))).p == 0
+    lonely = crossed(np.array([[1.0, 0.0, 1.0], [0.0, 0.0, 1.0]]), np.array([0, 1, 1]))
+    assert lonely.low < lonely.difference < lonely.high, "a class of one face has no spread"
+    with pytest.raises(ValueError, match="an interval needs two"):
+        crossed(np.ones((3, 1)))
+    with pytest.raises(ValueError, match="seeds x 4 faces"):
+        compare_over_seeds(np.zeros(4), np.zeros((2, 4)), np.zeros((3, 4)))
