@@ -175,7 +175,7 @@ class Fitted(Method):
                 view=view,
                 student=student_of(stage) if compared else None,
                 control=control_of(stage.name, stages),
-                published=self.published,
+                published={} if stage.settings.loss else self.published,  # the papers' own loss
                 color=self.color,
             )
             for view in stage.tested_on

@@ -127,7 +127,8 @@ def our_lines(
     """Our results in words, those that the paper prints in another table left out.
 
     Columns: PLACE, experiment, method (as we call it), mean (number, in the printed unit), ours ...
-    label rule, why (nothing published stands beside it).
+    label rule, why (nothing published stands beside it). Experiments that have nothing of the
+    paper are left out.
     """
     there = set(theirs[ROW].itertuples(index=False, name=None))
     rows = {name: rows_of(e) for name, e in store.recipe.experiments.items()}
@@ -136,7 +137,8 @@ def our_lines(
         experiment = store.recipe.experiments[line["experiment"]]
         row = rows[line["experiment"]][line["row"], line["test_faces"]]
         name = row.published.get(paper.name)
-        if line["task"] not in tasks or (name is not None and name not in names):
+        ours = any(r.published.get(paper.name) for r in rows[line["experiment"]].values())
+        if not ours or line["task"] not in tasks or (name is not None and name not in names):
             continue
         metric, key = METRICS[line["metric"]], (line["dataset"], line["task"])
         place = (

@@ -6,10 +6,11 @@ Three questions can be asked of a finished experiment, if it has the stages for 
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from functools import reduce
 from operator import getitem
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,8 +18,10 @@ import pandas as pd
 from occkd_lib.config import Ablation, Experiment, arm_name
 from occkd_lib.errors import OcckdError
 from occkd_lib.evaluation import interval
+from occkd_lib.losses.task import TASK_LOSSES
 from occkd_lib.methods import Row
 from occkd_lib.occlusion import view_title
+from occkd_lib.plugins import resolve
 from occkd_lib.results.differences import LEVEL, differences, is_better
 from occkd_lib.results.store import Source, Store
 from occkd_lib.results.text import Section, intervals, p_text, printed, with_interval
@@ -102,8 +105,8 @@ def arms(experiment: Experiment, ablation: Ablation) -> dict[str, Source]:
     """
     first, *others = ablation.arms
     varied = [key for arm in others for key in arm if arm[key] != first.get(key)]
-    settings = experiment.settings(arm_name(ablation.stage, first)).model_dump()
-    own = {key: reduce(getitem, key.split("."), settings) for key in dict.fromkeys(varied)}
+    stage = arm_name(ablation.stage, first)
+    own = {key: value_of(experiment, stage, key) for key in dict.fromkeys(varied)}
     labels = [f"recipe: {in_words(own)}"]
     labels += [in_words({k: v for k, v in arm.items() if first.get(k) != v}) for arm in others]
     stages = experiment.ablation_stages(ablation)
@@ -112,6 +115,18 @@ def arms(experiment: Experiment, ablation: Ablation) -> dict[str, Source]:
         label: Source(stage, NETWORK, stage_of(experiment, stage).view)
         for label, stage in zip(labels, stages, strict=False)
     }
+
+
+def value_of(experiment: Experiment, stage: str, setting: str) -> Any:
+    """The value of a setting of a stage or arm ("lr", "loss.expansion"), given or by default."""
+    settings = experiment.settings(stage)
+    first, _, parameter = setting.partition(".")
+    if first == "loss" and parameter and (loss := getattr(settings, "loss", None)):
+        known = inspect.signature(resolve("loss", loss.name, TASK_LOSSES)).parameters
+        return loss.parameters.get(parameter, known[parameter].default)
+    if setting == "batch_size" and settings.batch_size is None:  # type: ignore[attr-defined]
+        return experiment.batch_size
+    return reduce(getitem, setting.split("."), settings.model_dump())
 
 
 def in_words(arm: Mapping[str, object]) -> str:

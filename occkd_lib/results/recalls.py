@@ -67,7 +67,8 @@ def recalls(
             line: dict[str, object] = {"stage": stage, "class": name, "n": n, "seeds": len(seeds)}
             if n > 1:
                 found = crossed(100 * right[:, here])
-                line |= {"recall": found.difference, "low": found.low, "high": found.high}
+                low, high = max(0.0, found.low), min(100.0, found.high)
+                line |= {"recall": found.difference, "low": low, "high": high}
                 if other is not None:
                     gap = crossed(100 * (right[:, here] - other[:, here]))
                     line |= {

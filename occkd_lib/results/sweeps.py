@@ -6,19 +6,14 @@ points of a curve.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Sequence
-from functools import reduce
-from operator import getitem
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from occkd_lib.config import Experiment, arm_name
 from occkd_lib.errors import OcckdError
-from occkd_lib.losses.task import TASK_LOSSES
-from occkd_lib.plugins import resolve
+from occkd_lib.results.ablations import value_of
 from occkd_lib.results.crossed_table import answers_by_seed, differences, scores
 from occkd_lib.results.differences import LEVEL
 from occkd_lib.results.store import Store
@@ -86,18 +81,6 @@ def values_of(experiment: Experiment, ablation: str) -> tuple[str, dict[str, flo
             raise OcckdError(f"ablations.{ablation}: {setting} is {value!r}, no number")
         places[stage] = value
     return setting, places | dict.fromkeys(stages[len(asked.arms) :])
-
-
-def value_of(experiment: Experiment, stage: str, setting: str) -> Any:
-    """The value of a setting of a stage or arm ("lr", "loss.expansion"), given or by default."""
-    settings = experiment.settings(stage)
-    first, _, parameter = setting.partition(".")
-    if first == "loss" and parameter and (loss := getattr(settings, "loss", None)):
-        known = inspect.signature(resolve("loss", loss.name, TASK_LOSSES)).parameters
-        return loss.parameters.get(parameter, known[parameter].default)
-    if setting == "batch_size" and settings.batch_size is None:  # type: ignore[attr-defined]
-        return experiment.batch_size
-    return reduce(getitem, setting.split("."), settings.model_dump())
 
 
 def sweep_sentence(table: pd.DataFrame, metric: Metric | str) -> str:

@@ -208,7 +208,7 @@ def part_two(**share) -> list[str]:
 
 def test_an_experiment_has_the_chapters_that_its_stages_ask_for():
     assert part_two() == ["11_adareg", "12_coarse_fine", "13_emotional_education", "10_results"]
-    pairs = part_two(stages=["ktn", "self_taught", "stsn"])
+    pairs = part_two(stages=["ktn", "mobilenet", "mobilenet_alone"])
     assert pairs == ["13_emotional_education", "10_results"]
     both = part_two(stages=["both", "control", "education", "triplets"])
     assert both == ["15_together", "10_results"]

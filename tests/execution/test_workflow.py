@@ -22,7 +22,8 @@ from occkd_lib.execution.workflow import DONE, OLD, TO_DO, Workflow
 from occkd_lib.project import library_hash, locked
 
 REPOSITORY = Path(__file__).parents[2]
-ORDER = list(read_chapters(REPOSITORY / "workflow" / "chapters.yaml"))
+EVERY = list(read_chapters(REPOSITORY / "workflow" / "chapters.yaml"))
+ORDER = EVERY[:10]  # the first part, on half faces
 
 BEFORE = (
     ("01_data", "02_teachers"), ("02_teachers", "03_students"), ("03_students", "04_kd"),
@@ -69,9 +70,14 @@ def test_the_plan_of_the_demo(project):
     for experiment in ("expression", "gender", "age"):
         own = [j.chapter for j in jobs if j.experiment == experiment]
         assert own == ORDER[:-1]
+    assert {j.chapter for j in jobs} == set(EVERY)
+    assert [j.chapter[:2] for j in jobs if j.experiment == "education"] == [
+        "01", "02", "11", "12", "13",
+    ]  # fmt: skip
+    assert [j.chapter for j in jobs if j.experiment == "together"] == ["01_data", "15_together"]
     assert jobs[1] == Job("02_teachers", "expression", 0)
     assert jobs[-1] == Job("10_results", None, None)
-    assert len(jobs) == 28
+    assert len(jobs) == 39
     assert not (project / "outputs").exists()
 
 
@@ -169,7 +175,7 @@ def test_a_recipe_file_is_passed_on_by_its_full_path(project, own_recipe, monkey
     workflow = Workflow("mine.yaml")
     assert workflow.recipe == str(project / "mine.yaml")
     assert workflow.folder == project / "outputs" / "mine"
-    assert len(workflow.plan()) == 28
+    assert len(workflow.plan()) == 39
 
 
 @pytest.mark.parametrize(("gpus", "cores", "threads"), [(0, 4, 1), (2, 8, 1)])
@@ -198,7 +204,10 @@ def test_missing_data_are_told_before_anything_starts(project, own_recipe, monke
     assert workflow.threads == 6
     with pytest.raises(OcckdError, match=r"UTKFace.* is missing") as caught:
         workflow.check()
-    assert str(caught.value).endswith(". Without it: --only expression --only gender")
+    assert str(caught.value).endswith(
+        ". Without it: --only expression --only gender --only education "
+        "--only education_street --only together"
+    )
     Workflow(recipe, experiments=("gender",)).check()
 
 
@@ -253,10 +262,11 @@ def test_a_chapter_of_one_s_own_is_one_entry_and_one_notebook(project, fake_jobs
 
 
 def test_experiments_with_ablations_come_first(project):
-    """In the demo only ``expression`` has any; chapter 8 is waited for by nobody."""
+    """In the demo ``expression`` and ``education``; chapter 8 is waited for by nobody."""
     first = Workflow("demo")._first()
-    assert first[-1] == "notebooks/expression-seed0-07_ablations.ipynb"
-    assert not [name for name in first if "expression" not in name or "08_" in name]
+    assert "notebooks/expression-seed0-07_ablations.ipynb" in first
+    whose = {name.split("/")[1].split("-")[0] for name in first}
+    assert whose == {"expression", "education"} and not [n for n in first if "08_" in n]
 
 
 def test_small_helpers(tmp_path):

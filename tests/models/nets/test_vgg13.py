@@ -43,7 +43,7 @@ def test_embedding_is_fc6_after_relu_and_dropout_leaves_it_clean():
     net.fc6.register_forward_hook(lambda m, x, y: seen.update(into=x[0], fc6=y.clone()))
     net.head.register_forward_hook(lambda m, x, y: seen.update(head=x[0]))
     with torch.no_grad():
-        embedding, _ = net(torch.randn(2, 1, 16, 16))
+        embedding, _, _ = net(torch.randn(2, 1, 16, 16))
     assert torch.equal(embedding, seen["fc6"].relu())
     for before, after in ((seen["fc5"].relu(), seen["into"]), (embedding, seen["head"])):
         kept = after != 0
