@@ -166,7 +166,7 @@ def lost(home: Tables, away: Tables, metric: Metric | str) -> pd.DataFrame:
     columns = ["home", "away", "difference", "low", "high", "p"]
     table = pd.DataFrame.from_dict(rows, orient="index", columns=columns).round(2)
     p = [float(row[-1]) for row in rows.values()]
-    return table.assign(p=np.round(p, 4), **{"p (Holm)": holm(p.tolist()).round(4)})
+    return table.assign(p=np.round(p, 4), **{"p (Holm)": holm(p).round(4)})
 
 
 def said(found: OverSeeds, metric: Metric | str) -> str:
