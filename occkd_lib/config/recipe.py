@@ -142,6 +142,13 @@ class Experiment(Settings):
         tuned = [{k: v for k, v in arm.items() if k in shared} for arm in control.tune]
         for name in control.controls:
             of = self.stages[name]
+            ours, theirs = (
+                (s.own_network or self.network).model_copy(update={"cosine_head": False})
+                for s in (control, of)
+            )
+            if ours != theirs and self.method(name).makes_network:
+                raise ValueError(f"its network is not that of {name!r}, whose control it is")
+            self.method(name).check_control(of, control)
             for arm in of.tune:
                 part = {k: v for k, v in arm.items() if k in shared}
                 if part and part not in tuned:
@@ -195,6 +202,10 @@ class Experiment(Settings):
 
     def ablation_stages(self, ablation: Ablation) -> tuple[str, ...]:
         """The arms of an ablation as names of stages, and last its control, if it has one."""
+        for arm in ablation.arms:
+            missing = ", ".join(sorted(ablation.arms[0].keys() - arm.keys()))
+            if missing:
+                raise ValueError(f"arm {arm} does not say {missing}, which the first arm changes")
         names = [arm_name(ablation.stage, arm) for arm in ablation.arms]
         control = self.control_of(ablation.stage)
         if control:

@@ -168,6 +168,9 @@ class Method(ABC):
     ) -> None:
         """Raise ValueError for settings that do not suit the task, the data or the network."""
 
+    def check_control(self, settings: Any, control: Any) -> None:  # noqa: B027
+        """Raise ValueError for settings of a control that differ in more than the teacher."""
+
     def check_parents(self, stage: Stage) -> None:  # noqa: B027
         """Raise OcckdError for parents that do not suit the stage."""
 

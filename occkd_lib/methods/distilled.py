@@ -47,8 +47,10 @@ class Distilled(Fitted):
         return stage.network.embedding_dim() != teacher.embedding_dim()
 
     def flop(self, settings: Any, train: int, val: int, cost: Cost, teacher: Cost | None) -> float:
-        once = 2 * train * teacher.forward if teacher else 0.0  # both orientations
-        return super().flop(settings, train, val, cost, teacher) + once
+        windows = settings.own_network is not None and settings.own_network.resize
+        looks = settings.epochs if windows else 2  # live, or both orientations once
+        asked = looks * train * teacher.forward if teacher else 0.0
+        return super().flop(settings, train, val, cost, teacher) + asked
 
 
 class DistilledObjective(Objective):

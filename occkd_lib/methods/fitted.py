@@ -26,6 +26,7 @@ from occkd_lib.methods.base import (
 )
 from occkd_lib.models import FaceNet, NetworkSettings, Prediction, parameter_count
 from occkd_lib.models.cost import Cost
+from occkd_lib.plugins import is_import_path
 from occkd_lib.randomness import derived_seed
 from occkd_lib.tasks import Task
 from occkd_lib.training.batches import Batches
@@ -83,6 +84,13 @@ class Fitted(Method):
             raise ValueError(
                 "the data set has no validation split: set 'select: last' and no 'tune'"
             )
+        named = settings.loss.name if settings.loss else task.loss
+        if (named == "ldam") != network.cosine_head and not is_import_path(named):
+            switch = f"cosine_head: {str(network.cosine_head).lower()}"
+            raise ValueError(
+                f"loss {named!r} and {switch} in its network do not go together: ldam learns from "
+                "cosines, no other loss does"
+            )
         if settings.loss:
             settings.loss.try_on(outputs=3 if task.softmax else 1)
 
@@ -107,7 +115,13 @@ class Fitted(Method):
             flip=job.flip,
             shift=job.shift,
         )
-        choice = settings.loss or LossChoice(name=views.faces.loss or job.task.loss)
+        own = views.faces.loss
+        if own and settings.loss and settings.loss.name != own:
+            raise OcckdError(
+                f"{stage.name}: loss {settings.loss.name!r} cannot learn from these labels, which "
+                f"need {own!r}: leave 'loss' out (loss: null), or choose another label rule"
+            )
+        choice = settings.loss or LossChoice(name=own or job.task.loss)
         known = class_counts(views.faces), views.faces.classes
         facts = Facts(job.outputs, model.embedding_dim, *known, stage.network.cosine_head)
         torch.manual_seed(derived_seed(seed, "objective"))

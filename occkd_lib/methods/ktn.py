@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -10,6 +11,8 @@ from pydantic import Field
 from torch import Tensor
 
 from occkd_lib.data import FaceSet
+from occkd_lib.data.vocabularies import canonical
+from occkd_lib.errors import OcckdError
 from occkd_lib.losses.coarse_fine import coarse_shares
 from occkd_lib.losses.task import LossChoice, TaskLoss
 from occkd_lib.losses.task.cross_entropy import cross_entropy
@@ -41,6 +44,14 @@ class KtnSettings(CoarseSettings):
     lam_c: float = Field(3.0, ge=0)
 
 
+def shares_of(classes: Sequence[str], contempt: str) -> Tensor:
+    """``coarse_shares`` of classes however they are spelt; OcckdError for one without a place."""
+    try:
+        return coarse_shares([canonical(name) for name in classes], contempt=contempt)
+    except ValueError as error:
+        raise OcckdError(f"coarse labels: {error}; the method is for expressions alone") from None
+
+
 class CoarseFine(Fitted):
     """What KTN and STSN have in common: they learn and predict coarse labels beside fine ones."""
 
@@ -51,12 +62,17 @@ class CoarseFine(Fitted):
             raise ValueError(f"coarse labels are of expressions, not of task {task.name!r}")
         super().check(settings, task, has_validation=has_validation, network=network)
 
+    def check_control(self, settings: Any, control: Any) -> None:
+        ours, theirs = (getattr(s, "contempt", None) for s in (settings, control))
+        if theirs not in (None, ours):
+            raise ValueError(f"contempt is {theirs}, but {ours} in the stage whose control it is")
+
     def answers_table(
         self, job: Job, faces: FaceSet, view: str, prediction: np.ndarray, said: Prediction
     ) -> pd.DataFrame:
         table = super().answers_table(job, faces, view, prediction, said)
         if said.coarse is not None:
-            shares = coarse_shares(faces.classes, contempt=job.stage.settings.contempt)
+            shares = shares_of(faces.classes, job.stage.settings.contempt)
             table[COARSE_TARGET] = shares.argmax(1)[faces.targets].numpy()
             table[COARSE_PREDICTION] = said.coarse.argmax(1).cpu().numpy()
         return table
@@ -86,7 +102,7 @@ class Ktn(CoarseFine):
 
     def objective(self, job: Job, task_loss: TaskLoss, model: FaceNet, views: Views) -> Objective:
         settings = job.stage.settings
-        shares = coarse_shares(views.faces.classes, contempt=settings.contempt)
+        shares = shares_of(views.faces.classes, settings.contempt)
         return KtnObjective(task_loss, job.stage.view, shares, settings.lam_c)
 
 

@@ -10,13 +10,13 @@ from torch import Tensor, nn
 
 from occkd_lib.errors import OcckdError
 from occkd_lib.losses import opinion_loss, representation_loss
-from occkd_lib.losses.coarse_fine import coarse_shares
-from occkd_lib.losses.task import TaskLoss
+from occkd_lib.losses.task import LossChoice, TaskLoss
 from occkd_lib.methods.base import Job, Stage
 from occkd_lib.methods.distilled import Distilled, DistilledObjective, adapter
-from occkd_lib.methods.ktn import CoarseFine, CoarseSettings, coarse_cross_entropy
+from occkd_lib.methods.ktn import CoarseFine, CoarseSettings, coarse_cross_entropy, shares_of
 from occkd_lib.methods.triplet import TripletTerm, TripletTermSettings
 from occkd_lib.models import FaceNet, NetworkSettings
+from occkd_lib.models.cost import Cost
 from occkd_lib.tasks import Task
 from occkd_lib.training.batches import Batch
 from occkd_lib.training.objective import Objective
@@ -70,6 +70,20 @@ class Stsn(CoarseFine, Distilled):
         if settings.triplets:
             settings.triplets.check(task)
 
+    def check_control(self, settings: StsnSettings, control: Any) -> None:
+        super().check_control(settings, control)
+        coarse = getattr(control, "lam_c", 0.0)
+        if coarse != settings.lam_2:
+            raise ValueError(f"lam_c is {coarse}, but lam_2 {settings.lam_2} where it is control")
+        loss = control.loss or LossChoice(name="cross_entropy")
+        if settings.loss is None and coarse:  # the loss's scale beside the coarse labels' counts
+            weight = loss.parameters.get("weight", 1.0)
+            if loss.name != "cross_entropy" or weight != settings.lam_1:
+                raise ValueError(
+                    f"its loss must be {{name: cross_entropy, weight: {settings.lam_1:g}}}, lam_1 "
+                    "of the stage whose control it is"
+                )
+
     def check_parents(self, stage: Stage) -> None:
         teacher = stage.parents[stage.settings.teacher]
         if stage.network.has_coarse and not teacher.network.has_coarse:
@@ -77,6 +91,10 @@ class Stsn(CoarseFine, Distilled):
                 f"{stage.name} has a coarse stream, its teacher {teacher.name!r} has none: give "
                 "both of them streams, or neither"
             )
+
+    def flop(self, settings: Any, train: int, val: int, cost: Cost, teacher: Cost | None) -> float:
+        more = settings.epochs * train * (cost.training + cost.forward) if settings.triplets else 0
+        return super().flop(settings, train, val, cost, teacher) + more  # as Triplet.flop
 
     def objective(self, job: Job, task_loss: TaskLoss, model: FaceNet, views: Views) -> Objective:
         settings, view = job.stage.settings, job.stage.view
@@ -88,7 +106,7 @@ class Stsn(CoarseFine, Distilled):
                 settings.triplets, teacher, view,
                 adapter=bridge, views=views, compute=job.compute, seed=job.seed,
             )  # fmt: skip
-        shares = coarse_shares(views.faces.classes, contempt=settings.contempt)
+        shares = shares_of(views.faces.classes, settings.contempt)
         return StsnObjective(
             task_loss, view, teacher, settings, shares=shares, adapter=bridge, triplets=triplets
         )

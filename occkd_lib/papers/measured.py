@@ -99,5 +99,7 @@ def measured(ours: Scored, control: Scored | None, faces: np.ndarray, by_class: 
     if control and both:
         gap = over([ours.right[seed] - control.right[seed] for seed in both])
         said = with_interval(gap.difference, gap.low, gap.high, sign="+")
+        if gap.seeds != found.seeds:
+            line["seeds"] += f" (difference: {gap.seeds})"
         line |= {"difference to control": said, "p vs control": p_text(gap.p), "p": gap.p}
     return line

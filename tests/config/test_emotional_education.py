@@ -2,7 +2,7 @@
 
 import pytest
 
-from occkd_lib.config import load_recipe
+from occkd_lib.config import Experiment, load_recipe
 from occkd_lib.config.arms import arm_name, parse_arm
 from occkd_lib.errors import OcckdError
 from occkd_lib.stages import graph, stage_of
@@ -31,17 +31,23 @@ def test_section_4_b_literally(literal, name):
 
 def test_equations_3_4_and_8(literal):
     stages = graph(literal.experiment("rafdb"))
-    ktn, stsn, alone = (stages[name] for name in ("ktn", "stsn", "self_taught"))
+    ktn, stsn, taught = (stages[name] for name in ("ktn", "stsn", "self_taught"))
     loss = ktn.settings.loss.parameters
     assert (loss["task_weight"], loss["weight"], loss["expansion"]) == (5, 0.01, 10)
+    assert loss["order"].startswith("surprise, fear, disgust")
+    alone = stages["adareg"].settings.loss.parameters  # Table II: all with one cross-entropy
+    assert (alone["task_weight"], alone["weight"]) == (1, 0.002)
+    assert stages["softmax"].settings.loss.parameters == {}
     assert ktn.settings.lam_c == 3
     assert (ktn.network.name, ktn.network.streams.trunks) == ("resnet50", "two")
     s = stsn.settings
     assert (s.lam_d, s.lam_s, s.lam_1, s.lam_2, s.temperature) == (1, 1, 3, 1, 1)
     assert s.loss is None and s.representation == "mean" and not s.triplets
     assert (stsn.network.name, stsn.network.streams.trunks) == ("resnet18", "shared")
-    assert alone.settings.loss.parameters == {"weight": s.lam_1} and alone.settings.lam_c == s.lam_2
-    assert alone.network == stsn.network
+    assert (
+        taught.settings.loss.parameters == {"weight": s.lam_1} and taught.settings.lam_c == s.lam_2
+    )
+    assert taught.network == stsn.network
     plain = stages["two_trunks"].settings
     assert plain.lam_c == 0 and plain.loss.parameters == {"weight": 5}
 
@@ -99,6 +105,7 @@ def test_a_dot_leads_into_a_setting():
 @pytest.mark.parametrize(
     ("arm", "message"),
     [
+        ("fusion@C=1", "no stage 'fusion'"),
         ("stsn@loss.gamma=1", "the stage has no loss of its own to change"),
         ("ktn@loss.expanse=1", "no parameter 'expanse'"),
         ("ktn@batch_size=1", "batch_size"),
@@ -124,3 +131,10 @@ def test_an_ablation_that_is_null_is_left_out():
     assert (
         demo.experiment("education").ablations and not demo.experiment("education_street").ablations
     )
+
+
+def test_every_arm_says_what_the_first_one_changes():
+    content = load_recipe("demo").experiment("education").model_dump(mode="json")
+    content["ablations"]["expansion"]["arms"] = [{"epochs": 2}, {"loss.expansion": 1}]
+    with pytest.raises(ValueError, match="does not say epochs, which the first arm changes"):
+        Experiment.model_validate(content)

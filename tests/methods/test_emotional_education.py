@@ -15,6 +15,7 @@ from occkd_lib.errors import OcckdError
 from occkd_lib.losses import triplet_kd_loss
 from occkd_lib.losses.coarse_fine import COARSE, coarse_shares
 from occkd_lib.losses.task import Facts, LossChoice
+from occkd_lib.methods import METHODS, ktn
 from occkd_lib.methods.ktn import KtnObjective, coarse_cross_entropy
 from occkd_lib.methods.stsn import StsnObjective, StsnSettings, TripletShare
 from occkd_lib.methods.triplet import TripletTerm
@@ -133,6 +134,34 @@ def test_stsn_is_equation_8(feelings, weights, triplets):
     assert all(p.grad is None for p in teacher.parameters()), "the teacher is fixed"
 
 
+def test_representations_of_another_width_go_through_the_adapter(feelings):
+    """In Eq. 5 and in the triplets, mined and trained."""
+    student, teacher = network(1), network(2, {"trunks": "two", "width": 24})
+    views = Views(feelings, student.input_spec, CPU.device)
+    frozen = FrozenTeacher(teacher, views, "full", compute=CPU, live=False)
+    batch = next(iter(Batches(views, batch_size=30, seed=0).epoch(0)))
+    share = TripletShare(lam=0.4, alpha=0.3, fraction=1.0)
+    bridge = torch.nn.Linear(256, 24)
+    parts = {"views": views, "compute": CPU, "seed": 0, "adapter": bridge}
+    objective = StsnObjective(
+        cross_entropy(), "full", frozen, StsnSettings(**FIT, triplets=share, lam_s=0),
+        shares=coarse_shares(CLASSES), adapter=bridge,
+        triplets=TripletTerm(share, frozen, "full", **parts),
+    )  # fmt: skip
+    objective.start_epoch(student, 0)
+    objective(student, batch).backward()
+    assert bridge.weight.grad.abs().sum() > 0, "it is learnt"
+    assert sum(p is bridge.weight for p in objective.parameters()) == 1
+
+
+def test_a_stage_with_a_teacher_of_another_width_has_one_adapter(outputs):
+    wide = {"network": {"name": "compact", "width": 4, "input_size": 32,
+                        "streams": {"trunks": "two", "width": 24}}}  # fmt: skip
+    recipe = own("stsn_triplets", parent=wide)
+    facts = run("stsn_triplets", recipe).status
+    assert facts["parameters_of_objective"] == 256 * 24 + 24
+
+
 def known_embeddings(teacher, batch, positive):
     """The teacher on the full faces of the positives, flipped as the anchors are."""
     with torch.no_grad():
@@ -198,17 +227,34 @@ def tiny_faces():
     return faces_of(tiny_education().experiments["education"])
 
 
-def test_contempt_s_place_is_a_setting(outputs):
+def remembered(place, kind):
+    """The objective, which notes the shares that it is given."""
+
+    def made(task_loss, view, shares, lam_c):
+        place["given"] = shares
+        return kind(task_loss, view, shares, lam_c)
+
+    return made
+
+
+def test_contempt_s_place_is_a_setting(outputs, monkeypatch):
     rows = run("self_taught").predictions
     other = run("self_taught", own("self_taught", contempt="neutral"), seed=1).predictions
+    shares = {}
+    monkeypatch.setattr(ktn, "KtnObjective", remembered(shares, ktn.KtnObjective))
+    run("self_taught", own("self_taught", contempt="surprise"), seed=2)
     contempt = tiny_faces().classes.index("contempt")
+    assert shares["given"][contempt].argmax() == COARSE.index("surprise"), "it is trained so, too"
     for table, place in ((rows, "negative"), (other, "neutral")):
         held = table.loc[table["target"] == contempt, "coarse_target"]
         assert len(held) and set(held) == {COARSE.index(place)}
 
 
-def own(stage, **settings):
-    """The toy recipe's ``stage`` and what it needs alone, with some of its settings changed."""
+def own(stage, parent=None, **settings):
+    """The toy recipe's ``stage`` and what it needs alone, with some of its settings changed.
+
+    parent: changes of the stages that it needs.
+    """
     recipe = tiny_education()
     content = recipe.experiments["education"].model_dump(mode="json")
     whole = graph(recipe.experiments["education"])
@@ -216,6 +262,8 @@ def own(stage, **settings):
     content["stages"] = {name: content["stages"][name] for name in (*teachers, stage)}
     content["stages"] = {k: {**v, "of": ()} for k, v in content["stages"].items()}
     content["stages"][stage] |= settings
+    for name in teachers if parent else ():
+        content["stages"][name] |= parent
     one = Experiment.model_validate({**content, "ablations": {}})
     return Recipe(name="tiny", description="one stage", experiments={"education": one})
 
@@ -263,6 +311,13 @@ BAD = [
     ({"stsn": {"triplets": {"lam": 1, "alpha": 0, "mining": "softest"}}}, "education", "softest"),
     ({"stsn": {"triplets": {"lam": 1, "alpha": 0, "max_target_gap": 5}}}, "education", "takes no"),
     ({"ktn": {"contempt": "odd"}}, "education", "contempt"),
+    ({"self_taught": {"lam_c": 3}}, "education", "lam_c is 3.0, but lam_2 1.0"),
+    ({"self_taught": {"loss": {"name": "adareg"}}}, "education", "weight: 3"),
+    ({"self_taught": {"contempt": "neutral"}}, "education", "contempt is neutral, but negative"),
+    ({"self_taught": {"network": {"width": 6}}}, "education", "its network is not that of 'stsn'"),
+    ({"softmax": {"network": {"width": 6}}}, "education", "its network is not that of 'adareg'"),
+    ({"ldam": {"network": {"cosine_head": False}}}, "education", "do not go together"),
+    ({"focal": {"network": {"cosine_head": True}}}, "education", "do not go together"),
     ({"control": {"view": "full"}}, "together", "view is full, but lower in 'education'"),
     ({"control": {"epochs": 2}}, "together", "epochs is 2, but 1 in 'education'"),
     ({"control": {"batch_size": 8}}, "together", "batch_size is 8"),
@@ -275,7 +330,7 @@ def test_what_there_cannot_be(stages, experiment, message):
     for name, change in stages.items():
         for key, value in change.items():
             held = content["stages"][name]
-            held[key] = {**(held[key] or {}), **value} if isinstance(value, dict) else value
+            held[key] = {**(held[key] or {}), **value} if key == "network" else value
     with pytest.raises(ValueError, match=message):
         Experiment.model_validate(content)
 
@@ -291,3 +346,56 @@ def test_a_teacher_without_coarse_stream_cannot_teach_one():
     recipe = own("stsn", teacher="softmax")
     with pytest.raises(OcckdError, match="its teacher 'softmax' has none"):
         graph(recipe.experiments["education"])
+
+
+def test_classes_in_other_words_have_their_coarse_ones_and_others_none():
+    found = ktn.shares_of(("Happy", "sad", "calm"), "negative").argmax(1).tolist()
+    assert [COARSE[k] for k in found] == ["positive", "negative", "neutral"]
+    with pytest.raises(OcckdError, match="no coarse class for bored"):
+        ktn.shares_of(("happiness", "bored"), "negative")
+
+
+def test_labels_that_need_their_own_loss_refuse_another(outputs, monkeypatch):
+    from occkd_lib.stages import run as running
+
+    faces = tiny_faces()
+    soft = torch.nn.functional.one_hot(faces.targets, len(faces.classes)).float()
+    multi = replace(faces, soft_targets=soft, loss="multi_target")
+    monkeypatch.setattr(running, "faces_of", lambda experiment: multi)
+    with pytest.raises(OcckdError, match=r"need 'multi_target': leave 'loss' out"):
+        run("ktn", own("ktn"))
+
+
+def test_the_counts_of_ldam_are_those_of_the_training_faces(outputs, monkeypatch):
+    from occkd_lib.losses.task.ldam import Ldam
+
+    given = []
+    original = Ldam.__init__
+
+    def record(self, facts, **more):
+        given.append(facts.counts)
+        original(self, facts, **more)
+
+    monkeypatch.setattr(Ldam, "__init__", record)
+    run("ldam", own("ldam"))
+    train = tiny_faces().split("train").targets
+    assert {len(counts) for counts in given} == {3, 8}, "tried on three outputs before"
+    assert next(c for c in given if len(c) == 8) == tuple(
+        torch.bincount(train, minlength=8).tolist()
+    )
+
+
+def test_what_it_costs(outputs):
+    """Triplets send a negative through the student, too; windows ask the teacher every epoch."""
+    from occkd_lib.models.cost import Cost
+
+    stsn, s = METHODS["stsn"], StsnSettings(epochs=10, lr=0.1)
+    cost, teacher = Cost(1, 2.0, 6.0), Cost(1, 5.0, 15.0)
+    plain = stsn.flop(s, 100, 20, cost, teacher)
+    assert plain == 10 * (100 * 6 + 20 * 2) + 2 * 100 * 5
+    share = {"lam": 1, "alpha": 0.1}
+    more = stsn.flop(StsnSettings(epochs=10, lr=0.1, triplets=share), 100, 20, cost, teacher)
+    assert more == plain + 10 * 100 * (6 + 2)
+    net = {"name": "compact", "resize": 56}
+    live = stsn.flop(StsnSettings(epochs=10, lr=0.1, network=net), 100, 20, cost, teacher)
+    assert live == plain + 8 * 100 * 5

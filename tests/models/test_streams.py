@@ -137,6 +137,28 @@ def test_what_there_cannot_be(options, message):
         NetworkSettings(**COMPACT, **options)
 
 
+def test_what_is_seen_in_testing_is_a_setting():
+    spec = build(resize=40, test_window="whole").input_spec
+    assert spec.whole_test and (spec.resize, spec.size) == (40, 32)
+    assert not build(resize=40).input_spec.whole_test
+    two = build(streams="two", resize=40, test_window="whole")
+    assert all(trunk.input_spec.whole_test for trunk in two.trunks)
+
+
+def test_dropout_of_both_trunks_is_before_the_streams():
+    net = build(streams="two", dropout=0.5).train()
+    seen = {}
+    for name in ("fc1_1", "fc2_1"):
+        layer = getattr(net, name)
+        layer.register_forward_hook(lambda m, x, y, name=name: seen.update({name: x[0]}))
+    zeros = {}
+    for mode in (True, False):
+        with torch.no_grad():
+            net.train(mode)(pixels(8))
+        zeros[mode] = {name: (value == 0).float().mean().item() for name, value in seen.items()}
+    assert all(zeros[True][name] > zeros[False][name] + 0.2 for name in ("fc1_1", "fc2_1"))
+
+
 def test_a_window_is_no_larger_than_its_face():
     with pytest.raises(OcckdError, match="resize is 20, but compact sees 32 pixels"):
         NetworkSettings(**COMPACT, resize=20).build(2)

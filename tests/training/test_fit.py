@@ -39,6 +39,8 @@ def test_progress_starts_the_patience_anew_and_the_floor_holds():
 def test_a_step_schedule_goes_down_every_few_epochs(tmp_path):
     found = train(tmp_path, Pull(), epochs=9, schedule="step", step_epochs=4, step_factor=0.2)
     assert found == pytest.approx([0.1] * 4 + [0.02] * 4 + [0.004])
+    found = train(tmp_path / "b", Pull(), epochs=4, schedule="step", step_epochs=2, step_factor=0.5)
+    assert found == pytest.approx([0.1, 0.1, 0.05, 0.05])
 
 
 def test_one_cycle_rises_and_falls_over_all_steps():

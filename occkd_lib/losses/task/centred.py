@@ -52,8 +52,13 @@ class Centred(TaskLoss):
 
     def forward(self, output: Tensor, embedding: Tensor, target: Tensor) -> Tensor:
         """Soft labels (B x K) count for the cross-entropy; centres follow the likeliest class."""
+        with torch.autocast(embedding.device.type, enabled=False):  # centres in full precision
+            return self.in_float(output.float(), embedding.float(), target)
+
+    def in_float(self, output: Tensor, embedding: Tensor, target: Tensor) -> Tensor:
+        """The loss, all in float32."""
         hard = target if target.ndim == 1 else target.argmax(1)
-        old = self.begin(embedding.detach().float(), hard)
+        old = self.begin(embedding.detach(), hard)
         new = self.move(old, embedding, hard)
         if self.training:
             self.centers = new.detach()
@@ -136,7 +141,8 @@ class Reg(Centred):
     moved: distances are between the centres as this batch moves them, through which they teach the
     network; False is the literal reading, in which the representations are only kept beside it, and
     nothing is learnt from them. order: of the classes, as each pair counts with its lower class:
-    the vocabulary's but for neutral, which is last ("neutral_last", as in the paper), or "given".
+    the vocabulary's but for neutral, which is last ("neutral_last"), the vocabulary's own
+    ("given"), or all names, parted by commas.
     """
 
     def __init__(
@@ -152,11 +158,16 @@ class Reg(Centred):
         order: str = "neutral_last",
     ) -> None:
         super().__init__(facts, weight=weight, task_weight=task_weight, rate=rate, start=start)
-        one_of("order", order, ("neutral_last", "given"))
         self.expansion, self.moved = expansion, moved
         self.order = list(range(facts.outputs))
-        if order == "neutral_last" and self.neutral is not None:
-            self.order.append(self.order.pop(self.neutral))
+        named = [name.strip() for name in order.split(",")]
+        if facts.classes and sorted(named) == sorted(facts.classes):
+            self.order = [facts.classes.index(name) for name in named]
+        elif order == "neutral_last":
+            if self.neutral is not None:
+                self.order.append(self.order.pop(self.neutral))
+        elif facts.classes:
+            one_of("order", order, ("neutral_last", "given", ", ".join(facts.classes)))
 
     def term(self, embedding: Tensor, target: Tensor, old: Tensor, new: Tensor) -> Tensor:
         ones = torch.ones(len(new), device=new.device)

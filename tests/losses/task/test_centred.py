@@ -135,6 +135,63 @@ def test_islands_drift_apart_and_the_faces_follow_them():
     torch.testing.assert_close(loss.centers, old - 0.5 * 10 / 2 * slope)
 
 
+def test_all_classes_may_be_put_in_order():
+    torch.manual_seed(1)
+    named = LossChoice(name="adareg", order="fear, happiness, neutral", task_weight=0.0, weight=1.0)
+    loss = named.build(FACTS)
+    old, x = loss.centers.clone(), torch.randn(2, 2)
+    new, order = moved_centers(old, x, TARGET), [2, 1, 0]
+    alpha = importance_coefficients(TARGET, classes=3, neutral=0)
+    torch.testing.assert_close(loss(OUTPUT, x, TARGET), adareg_loss(new[order], alpha[order]))
+
+
+def test_centres_are_in_full_precision_whatever_surrounds_them():
+    x = torch.randn(2, 2)
+    torch.manual_seed(0)
+    plain = LossChoice(name="adareg").build(FACTS)
+    torch.manual_seed(0)
+    inside = LossChoice(name="adareg").build(FACTS)
+    expected = plain(OUTPUT, x, TARGET)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = inside(OUTPUT, x, TARGET)
+    assert torch.equal(found, expected) and torch.equal(inside.centers, plain.centers)
+
+
+def test_the_weights_of_center_and_island_are_their_authors():
+    """Half the mean square distance to the centre before the batch, times the weight."""
+    x = torch.tensor([[4.0, 0.0], [0.0, 2.0]])
+    ce = F.cross_entropy(OUTPUT, TARGET)
+    for name, weight in (("center", 0.003), ("island", 0.01)):
+        loss = LossChoice(name=name, **({} if name == "center" else {"start": "random"})).build(
+            FACTS
+        )
+        loss.centers = torch.tensor([[1.0, 0.0], [0.0, 1.0], [-1.0, -1.0]])
+        center = 0.5 * (9.0 + 1.0) / 2
+        root = 2**0.5
+        pairs = 2 * (3 + 0 - 1 / root - 1 / root) if name == "island" else 0.0
+        found = loss(OUTPUT, x, TARGET)
+        assert float(found) == pytest.approx(float(ce) + weight * (center + 10 * pairs), rel=1e-5)
+
+
+def test_ldam_s_margins_follow_the_counts():
+    cosines, target = torch.tensor([[0.2, 0.1, -0.3]]), torch.tensor([2])
+    loss = LossChoice(name="ldam").build(replace(FACTS, cosines=True))
+    margins = torch.tensor([9.0, 3.0, 1.0]) ** -0.25
+    z = cosines.clone()
+    z[0, 2] -= 0.5 * margins[2] / margins.max()
+    torch.testing.assert_close(loss(cosines, cosines, target), F.cross_entropy(30 * z, target))
+    common = torch.tensor([0])
+    z = cosines.clone()
+    z[0, 0] -= 0.5 * margins[0] / margins.max()
+    torch.testing.assert_close(loss(cosines, cosines, common), F.cross_entropy(30 * z, common))
+
+
+def test_focal_takes_the_likeliest_class_of_soft_labels():
+    soft = torch.tensor([[0.6, 0.3, 0.1], [0.1, 0.8, 0.1]])
+    loss = LossChoice(name="focal").build(FACTS)
+    assert torch.equal(loss(OUTPUT, OUTPUT, soft), loss(OUTPUT, OUTPUT, TARGET))
+
+
 @pytest.mark.parametrize(
     ("name", "parameters"), [("reg", {"start": "zeros"}), ("adareg", {"order": "neutral_first"})]
 )
