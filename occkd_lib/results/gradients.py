@@ -36,9 +36,9 @@ def gradient_norms(
 
     choice: reg, adareg, uniform, center or island, with its weights. faces: of training, in the
     batches of epoch 0. settle: batches that move the representations first; none, as at the first
-    step, for a new network. Norms are over all that comes before the last layer, which only the
-    cross-entropy reaches. Columns: COLUMNS; ratio: term / cross-entropy. The network is in training
-    mode, and is left as it was. OcckdError for a loss without representations.
+    step, for a new network. Norms are over all that comes before the embedding; only the
+    cross-entropy reaches what follows. Columns: COLUMNS; ratio: term / cross-entropy. The network
+    is in training mode, and is left as it was. OcckdError for a loss without representations.
     """
     net = deepcopy(net).train()
     counts = tuple(torch.bincount(faces.targets, minlength=len(faces.classes)).tolist())
@@ -66,8 +66,9 @@ def norms(net: FaceNet, loss: Centred, batch: Batch, view: str) -> tuple[float, 
     task = loss.task_weight * cross_entropy(output, target)
     term = loss.weight * loss.term(embedding, batch.target, old, new)
     loss.centers = new.detach()
-    head = {id(p) for p in net.head.parameters()}
-    shared = [p for p in net.parameters() if p.requires_grad and id(p) not in head]
+    learnt = [p for p in net.parameters() if p.requires_grad]
+    reached = torch.autograd.grad(embedding.sum(), learnt, retain_graph=True, allow_unused=True)
+    shared = [p for p, slope in zip(learnt, reached, strict=True) if slope is not None]
     a, b = norm(task, shared), norm(term, shared)
     return a, b, b / a
 

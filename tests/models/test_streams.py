@@ -156,7 +156,7 @@ def test_dropout_of_both_trunks_is_before_the_streams():
         with torch.no_grad():
             net.train(mode)(pixels(8))
         zeros[mode] = {name: (value == 0).float().mean().item() for name, value in seen.items()}
-    assert all(zeros[True][name] > zeros[False][name] + 0.2 for name in ("fc1_1", "fc2_1"))
+    assert all(zeros[True][name] > zeros[False][name] + 0.1 for name in ("fc1_1", "fc2_1"))
 
 
 def test_a_window_is_no_larger_than_its_face():

@@ -122,3 +122,12 @@ def test_seeds_that_lose_alike_lose_surely():
     assert row["difference"] == -20 and row["p"] == row["p (Holm)"] < 0.05
     alone = crossed(np.stack([100.0 * (t["a"] == t["target"]) for t in away.values()]))
     assert row["high"] - row["low"] < 0.5 * (alone.high - alone.low)
+
+
+def test_each_seed_loses_its_own():
+    """Two trainings of unlike quality: the spread of the loss is that of their losses."""
+    home = {0: made_up(40, n=50), 1: made_up(20, n=50)}
+    away = {0: made_up(30, n=50), 1: made_up(20, n=50)}
+    row = lost(home, away, "accuracy").loc["a"]
+    each = [lost({0: home[s]}, {0: away[s]}, "accuracy").loc["a", "difference"] for s in (0, 1)]
+    assert each == [-20, 0] and row["difference"] == -10

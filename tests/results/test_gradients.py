@@ -88,3 +88,21 @@ def test_soft_labels_count_for_the_cross_entropy(net, faces):
 def test_a_loss_without_representations_has_no_term(net, faces):
     with pytest.raises(OcckdError, match="'focal' has no term on category representations"):
         gradient_norms(net, LossChoice(name="focal"), faces, batch_size=10, seed=0)
+
+
+def test_the_representations_move_from_batch_to_batch(net, faces):
+    choice = LossChoice(name="adareg", weight=1.0, task_weight=1.0)
+    found = gradient_norms(net, choice, faces, batch_size=10, seed=3, batches=2)
+    choice = LossChoice(name="adareg", weight=1.0, task_weight=0.0)
+    looks = Views(faces, net.input_spec, torch.device("cpu"))
+    first, second, *_ = Batches(looks, batch_size=10, seed=3).epoch(0)
+    torch.manual_seed(3)
+    loss = choice.build(Facts(2, 2, (15, 15), faces.classes))
+    net.train()
+    for batch in (first, second):
+        net.zero_grad()
+        seen = net(batch.inputs("full"))
+        loss(seen.output, seen.embedding, batch.target).backward()
+    reached = [net.layer.weight, net.layer.bias, net.scaled.weight, net.scaled.bias]
+    by_hand = torch.cat([p.grad.flatten() for p in reached]).norm()
+    assert found["term"][1] == pytest.approx(float(by_hand), rel=1e-4)
