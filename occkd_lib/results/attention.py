@@ -200,6 +200,8 @@ def sections(store: Store) -> Iterator[Section]:
     for name, experiment in store.recipe.experiments.items():
         if not (has_data(experiment) and networks_by_seed(store, name)):
             continue
+        if chance(experiment, faces_of(experiment)) == 100:
+            continue  # nothing is hidden: all mass is on the visible part
         part = view_title(experiment.visible)
         try:
             table = attention_over_seeds(store, name)
@@ -207,8 +209,6 @@ def sections(store: Store) -> Iterator[Section]:
             yield Section(f"Grad-CAM {name}", str(error), pd.DataFrame(), pd.DataFrame())
             continue
         expected = table["chance"].iloc[0]
-        if expected == 100:
-            continue  # nothing is hidden: all mass is on the visible part
         sentence = (
             f"Share of the Grad-CAM mass on the {part}; {expected:.0f} % of the pixels lie there. "
             f"Everything is over the same {table['n'].iloc[0]:,} test faces: those of which every "

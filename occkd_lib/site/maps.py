@@ -16,14 +16,20 @@ from occkd_lib.runs import Run
 from occkd_lib.stages import answers_of, faces_of, graph, rows_of
 from occkd_lib.tasks import task_of
 
+EACH = 2  # stages of one method: a page of twenty maps tells nobody anything
 MOST = 500  # faces: enough to see neighbourhoods, seconds for t-SNE
 
 
 def shown_stages(experiment: Experiment) -> dict[str, Stage]:
-    """Networks of the visible part that are nobody's control, and those they are built on."""
+    """Networks of the visible part that are nobody's control, EACH of a method at most, and those
+    they are built on."""
     stages, rows = graph(experiment), rows_of(experiment).values()
     networks = [stages[row.stage] for row in rows if row.name == row.stage]
     last = [s for s in networks if s.view == experiment.visible and not s.settings.controls]
+    of_method: dict[str, list[Stage]] = {}
+    for stage in last:
+        of_method.setdefault(stage.method.name, []).append(stage)
+    last = [stage for same in of_method.values() for stage in same[:EACH]]
     used = {s.name for s in (*last, *(p for s in last for p in s.parents.values()))}
     return {name: stage for name, stage in stages.items() if name in used}
 

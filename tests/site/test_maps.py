@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from occkd_lib.config import load_recipe
 from occkd_lib.errors import OcckdError
 from occkd_lib.results import Store
 from occkd_lib.site import maps
@@ -54,6 +55,8 @@ def test_controls_machines_and_other_views_are_left_out():
     assert list(shown_stages(make_recipe().experiments["gender"])) == [*NAMES, "triplet"]
     only = make_recipe(visible="full", stages={"teacher": {"epochs": 1, "lr": 0.1}})
     assert list(shown_stages(only.experiments["gender"])) == ["teacher"]
+    many = load_recipe("demo").experiments["education"]
+    assert list(shown_stages(many)) == ["adareg", "reg", "ktn", "ktn_reg", "stsn", "stsn_d"]
 
 
 def test_reasons_for_no_map(trained, outputs):
