@@ -335,6 +335,15 @@ def test_what_there_cannot_be(stages, experiment, message):
         Experiment.model_validate(content)
 
 
+def test_a_control_is_matched_in_what_it_sees_not_in_what_its_recipe_says():
+    """Neither names a view: STSN then sees the visible half, KTN full faces."""
+    content = tiny_education().experiments["together"].model_dump(mode="json")
+    for name in ("education", "triplets", "both", "control"):
+        content["stages"][name]["view"] = None
+    with pytest.raises(ValueError, match="view is full, but lower in 'education'"):
+        Experiment.model_validate(content)
+
+
 def test_coarse_labels_are_of_expressions():
     content = tiny_education().experiments["together"].model_dump(mode="json")
     with pytest.raises(ValueError, match="of expressions, not of task 'gender'"):
