@@ -8,11 +8,12 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from occkd_lib.config import Recipe, builtin_recipes, load_recipe
+from occkd_lib.config import Recipe
 from occkd_lib.methods import Row
 from occkd_lib.papers import by_stage
 from occkd_lib.papers.base import PRINTED_METRICS, Paper
 from occkd_lib.papers.layout import as_printed, cited_work, in_order
+from occkd_lib.papers.missing import recipes
 from occkd_lib.papers.one import one_table
 from occkd_lib.papers.published import PAPERS, is_drawn, published, published_table
 from occkd_lib.results.store import Store, data_name
@@ -206,8 +207,7 @@ def places(paper: Paper, recipes: Iterable[Recipe]) -> tuple[dict[tuple, Row], d
 @cache
 def builtin_places(paper: str) -> tuple[dict[tuple, Row], dict[tuple, str]]:
     """``places`` of the built-in recipes, first of the one that repeats the paper."""
-    names = sorted(builtin_recipes(), key=lambda name: name != PAPERS[paper].recipe)
-    return places(PAPERS[paper], map(load_recipe, names))
+    return places(PAPERS[paper], recipes(PAPERS[paper].recipe))
 
 
 def filled(found: pd.DataFrame, paper: Paper, recipe: Recipe) -> pd.DataFrame:

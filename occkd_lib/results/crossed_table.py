@@ -14,7 +14,7 @@ import pandas as pd
 
 from occkd_lib.errors import OcckdError
 from occkd_lib.evaluation import OverSeeds, crossed, holm
-from occkd_lib.results.store import Store, data_name
+from occkd_lib.results.store import Source, Store
 from occkd_lib.results.text import intervals, p_text, with_interval
 from occkd_lib.stages import stage_of
 from occkd_lib.tasks import Metric
@@ -44,28 +44,13 @@ def answers_by_seed(
         asked = {stage: (stage, stage_of(chosen, stage).view) for stage in asked}
     stages = list(dict.fromkeys(stage for stage, _ in asked.values()))
     seeds = store.complete_seeds(experiment, stages) if seeds is None else seeds
-    where, data = f"{store.recipe.name}/{experiment}", data or data_name(chosen.data)
     if not seeds:
+        where = f"{store.recipe.name}/{experiment}"
         raise OcckdError(f"{where}: no seed has all of {', '.join(stages)}: run them first")
-    tables = {}
-    for seed in seeds:
-        columns: dict[str, pd.Series] = {}
-        for label, (stage, view) in asked.items():
-            run = store.run(experiment, seed, stage)
-            if run is None:
-                raise OcckdError(f"{where}, seed {seed}: {stage} is not finished: run it first")
-            known = store.predictions(experiment, run)
-            rows = known.get((data, split, view, NETWORK))
-            if rows is None and any(place[:2] == (data, split) for place in known):
-                raise OcckdError(f"{run.folder} has no answers to view {view!r}")
-            if rows is None and split == "test":
-                raise OcckdError(f"{run.folder} has no answers to {data}")
-            rows = pd.DataFrame(columns=["id", "target", "prediction"]) if rows is None else rows
-            rows = rows.set_index("id")
-            columns.setdefault("target", rows["target"])
-            columns[label] = rows["prediction"]
-        tables[seed] = pd.DataFrame(columns)
-    return tables
+    sources = {label: Source(stage, NETWORK, view) for label, (stage, view) in asked.items()}
+    return {
+        seed: store.columns(experiment, sources, seed, split=split, data=data) for seed in seeds
+    }
 
 
 def contrast(tables: Tables, weights: Mapping[str, float], metric: Metric | str) -> OverSeeds:

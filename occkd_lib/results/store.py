@@ -161,15 +161,22 @@ class Store:
         return result
 
     def columns(
-        self, experiment: str, sources: Mapping[str, Source], seed: int, *, split: str = "test"
+        self,
+        experiment: str,
+        sources: Mapping[str, Source],
+        seed: int,
+        *,
+        split: str = "test",
+        data: str | None = None,
     ) -> pd.DataFrame:
         """What each source says of the same faces, side by side.
 
-        Index: the faces' ids; columns: target, then one a label of ``sources``. Without rows where
-        the data set has no such split. Raises OcckdError for a source that is not finished, or was
-        not tested on that view.
+        data: another data set of ``test_on``, by default the experiment's own. Index: the faces'
+        ids; columns: target, then one a label of ``sources``. Without rows where the data set has
+        no such split. Raises OcckdError for a source that is not finished, or was not tested on
+        that view, or on that data set.
         """
-        data = data_name(self.recipe.experiment(experiment).data)
+        elsewhere, data = data, data or data_name(self.recipe.experiment(experiment).data)
         parts: list[pd.DataFrame] = []
         for stage, key, view in sources.values():
             run = self.run(experiment, seed, stage)
@@ -182,6 +189,8 @@ class Store:
                 raise OcckdError(
                     f"{run.folder} has no answers of {key or stage!r} to view {view!r}"
                 )
+            if part is None and elsewhere:
+                raise OcckdError(f"{run.folder} has no answers to {elsewhere}")
             # a data set without such a split has a table without rows
             parts.append(pd.DataFrame(columns=[*FACE, "prediction"]) if part is None else part)
         said = [part["prediction"] for part in parts]
