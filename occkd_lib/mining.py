@@ -99,8 +99,66 @@ def mine_random_triplets(
     return Triplets(positive, negative, positive_pool, negative_pool)
 
 
+def mine_own_triplets(
+    student_embeddings: Tensor,
+    teacher_embeddings: Tensor,
+    targets: Tensor,
+    *,
+    fraction: float,
+    max_target_gap: float | None = None,
+    generator: torch.Generator | None = None,
+) -> Triplets:
+    """The positive of a face is the same face, seen in full; negatives as in Eq. 7.
+
+    Not in the papers, whose positive is the farthest face of the class: of another person.
+    """
+    found = mine_hard_triplets(
+        student_embeddings, teacher_embeddings, targets, fraction=fraction,
+        max_target_gap=max_target_gap, generator=generator,
+    )  # fmt: skip
+    itself = torch.arange(len(targets), device=found.negative.device)
+    return found._replace(positive=itself, positive_pool=itself)
+
+
+def mine_semi_hard_triplets(
+    student_embeddings: Tensor,
+    teacher_embeddings: Tensor,
+    targets: Tensor,
+    *,
+    fraction: float,
+    max_target_gap: float | None = None,
+    generator: torch.Generator | None = None,
+) -> Triplets:
+    """The negative is the nearest one that is farther than the face's own full view.
+
+    After FaceNet (Schroff et al., CVPR 2015, Sect. 3.2), which takes the hardest negatives for the
+    cause of collapse; where none is farther, the farthest of all. The positive is the same face.
+    """
+    positive_pool, negative_pool = draw_pools(
+        student_embeddings, teacher_embeddings, targets, fraction, max_target_gap, generator
+    )
+    del positive_pool
+    itself = torch.arange(len(targets), device=student_embeddings.device)
+    negative = torch.empty_like(itself)
+    reach = (student_embeddings - teacher_embeddings).float().norm(dim=1)
+    pool = student_embeddings[negative_pool].float()
+    for anchors in itself.split(CHUNK):
+        distance = torch.cdist(student_embeddings[anchors].float(), pool)
+        same = same_class(targets[anchors], targets[negative_pool], max_target_gap)
+        farther = (distance > reach[anchors, None]) & ~same
+        nearest = distance.masked_fill(~farther, float("inf")).argmin(1)
+        farthest = distance.masked_fill(same, float("-inf")).argmax(1)
+        negative[anchors] = negative_pool[torch.where(farther.any(1), nearest, farthest)]
+    return Triplets(itself, negative, itself, negative_pool)
+
+
 # what ``mining:`` of a triplet stage can be
-MINERS: dict[str, Miner] = {"hard": mine_hard_triplets, "random": mine_random_triplets}
+MINERS: dict[str, Miner] = {
+    "hard": mine_hard_triplets,
+    "random": mine_random_triplets,
+    "own": mine_own_triplets,
+    "semi_hard": mine_semi_hard_triplets,
+}
 
 
 def same_class(a: Tensor, b: Tensor, max_target_gap: float | None) -> Tensor:

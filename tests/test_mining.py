@@ -184,3 +184,29 @@ def test_every_age_finds_a_negative_however_small_the_pool(mine):
         )
         assert ((ages[mined.negative] - ages).abs() >= 5).all()
         assert ((ages[mined.positive] - ages).abs() < 5).all()
+
+
+@given(st.integers(0, 10**6), st.integers(6, 60), st.sampled_from([0.1, 0.5, 1]))
+@settings(max_examples=30, deadline=None)
+def test_own_faces_and_semi_hard_negatives_equal_the_loop(seed, n, fraction):
+    student, teacher = embeddings(seed, n)
+    targets = torch.arange(n) % 3
+    own, semi, hard = (
+        MINERS[name](
+            student, teacher, targets, fraction=fraction,
+            generator=torch.Generator().manual_seed(seed),
+        )
+        for name in ("own", "semi_hard", "hard")
+    )  # fmt: skip
+    assert own.positive.tolist() == semi.positive.tolist() == list(range(n))
+    assert torch.equal(own.negative, hard.negative)
+    for i in range(n):
+        others = [j for j in semi.negative_pool.tolist() if targets[j] != targets[i]]
+        distance = {j: float((student[i] - student[j]).norm()) for j in others}
+        reach = float((student[i] - teacher[i]).norm())
+        farther = {j: d for j, d in distance.items() if d > reach + 1e-4}
+        chosen = distance[int(semi.negative[i])]
+        if farther:
+            assert chosen == pytest.approx(min(farther.values()), abs=2e-4)
+        elif max(distance.values()) < reach - 1e-4:
+            assert chosen == pytest.approx(max(distance.values()), abs=2e-4)

@@ -47,6 +47,7 @@ class Experiment(Settings):
     visible: str = "full"
     network: NetworkSettings
     seeds: tuple[int, ...] = Field((0,), min_length=1)
+    tuning_seeds: tuple[int, ...] = Field((), description="arms of ``tune`` are chosen with these")
     batch_size: int = Field(128, ge=2)
     precision: Literal["fp32", "bf16"] = "fp32"
     flip: bool = True
@@ -74,7 +75,7 @@ class Experiment(Settings):
             raise ValueError("stages must be a mapping from names to settings")
         return {str(n): parse_stage(str(n), as_long(str(n), s, raw)) for n, s in raw.items()}
 
-    @field_validator("seeds", "ablation_seeds")
+    @field_validator("seeds", "tuning_seeds", "ablation_seeds")
     @classmethod
     def _seeds(cls, seeds: tuple[int, ...] | None) -> tuple[int, ...] | None:
         if any(seed < 0 for seed in seeds or ()):
@@ -115,6 +116,14 @@ class Experiment(Settings):
                 self._control_matches(name, settings)
             except (ValueError, OcckdError) as error:
                 raise ValueError(f"stages.{name}: {error}") from None
+        tuned = [name for name, settings in self.stages.items() if settings.tune]
+        if tuned and not self.tuning_seeds:
+            raise ValueError(
+                f"{', '.join(tuned)}: to choose among arms of 'tune', set tuning_seeds"
+            )
+        both = sorted({*self.tuning_seeds} & {*self.seeds})
+        if both:
+            raise ValueError(f"tuning_seeds: {both} would be chosen with and reported: take others")
         self.order()
         for name, ablation in self.ablations.items():
             try:
@@ -149,6 +158,12 @@ class Experiment(Settings):
             if ours != theirs and self.method(name).makes_network:
                 raise ValueError(f"its network is not that of {name!r}, whose control it is")
             self.method(name).check_control(of, control)
+            trained = any(key in shared for arm in of.tune for key in arm)
+            if trained and len(control.tune) < len(of.tune):
+                raise ValueError(
+                    f"{name!r} is chosen among {len(of.tune)} arms, its control among "
+                    f"{len(control.tune)}: give it as many"
+                )
             for arm in of.tune:
                 part = {k: v for k, v in arm.items() if k in shared}
                 if part and part not in tuned:

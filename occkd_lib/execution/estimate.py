@@ -38,7 +38,7 @@ def estimate(
         chosen = recipe.experiment(name)
         identities: dict[str, str] = {}
         row = {"runs": 0, "epochs": 0, "pflop": 0.0}
-        for seed in seeds or chosen.seeds:
+        for seed in (*chosen.tuning_seeds, *(seeds or chosen.seeds)):
             for stage in all_stages(chosen, seed):
                 key = seed, identity(chosen, stage, identities)
                 if key in counted or Run(run_folder(recipe.name, name, seed, stage)).done:

@@ -12,3 +12,12 @@ def same_shape(name_a: str, a: Tensor, name_b: str, b: Tensor) -> None:
             f"{name_a} {tuple(a.shape)} and {name_b} {tuple(b.shape)} must be matrices "
             "of the same shape, one row per face"
         )
+
+
+def same_faces(name_a: str, a: Tensor, name_b: str, b: Tensor) -> None:
+    """Raise ValueError unless both are matrices with as many rows; widths may differ."""
+    if a.ndim != 2 or b.ndim != 2 or len(a) != len(b):
+        raise ValueError(
+            f"{name_a} {tuple(a.shape)} and {name_b} {tuple(b.shape)} must be matrices "
+            "with as many rows, one row per face; flatten what has more dimensions"
+        )

@@ -2,6 +2,7 @@
 
 from occkd_lib.methods.base import Arm, Job, Method, Row, Stage, StageSettings
 from occkd_lib.methods.control import Control
+from occkd_lib.methods.distil import Distil
 from occkd_lib.methods.fusion import Fusion
 from occkd_lib.methods.ktn import Ktn
 from occkd_lib.methods.standard import Standard
@@ -14,5 +15,15 @@ __all__ = ["METHODS", "Arm", "Job", "Method", "Row", "Stage", "StageSettings"]
 
 METHODS: dict[str, Method] = {
     method.name: method
-    for method in (Teacher(), Student(), Control(), Standard(), Triplet(), Fusion(), Ktn(), Stsn())
+    for method in (
+        Teacher(),
+        Student(),
+        Control(),
+        Standard(),
+        Triplet(),
+        Distil(),
+        Fusion(),
+        Ktn(),
+        Stsn(),
+    )
 }

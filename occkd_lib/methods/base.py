@@ -31,7 +31,9 @@ class StageSettings(Settings):
     method: str
     view: str | None = None
     title: str | None = None
-    tune: tuple[Arm, ...] = Field((), description="arms; the best on validation is the stage")
+    tune: tuple[Arm, ...] = Field(
+        (), description="arms; the best on validation (tuning seeds) is the stage"
+    )
 
     @property
     def begins_with(self) -> str | None:

@@ -29,4 +29,5 @@ class Control(Fitted):
     title = "control: as long, no teacher"
     settings = ControlSettings
     color = 2
+    few_labels = True
     takes_over = (*Fitted.takes_over, "network", "loss")

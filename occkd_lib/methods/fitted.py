@@ -30,6 +30,7 @@ from occkd_lib.plugins import is_import_path
 from occkd_lib.randomness import derived_seed
 from occkd_lib.tasks import Task
 from occkd_lib.training.batches import Batches
+from occkd_lib.training.features import views_of
 from occkd_lib.training.fit import fit
 from occkd_lib.training.objective import Objective
 from occkd_lib.training.predict import predict
@@ -45,8 +46,9 @@ class FittedSettings(StageSettings, FitSettings):
     new network. loss: of the task; None for the one that the labels or the task ask for.
     head_start: where a new network that predicts a quantity begins: at the mean of the training
     targets, or at random values around 0. The papers do not say. batch_size: None for the
-    experiment's. of: the stages that this one is the matched control of; it has their start and
-    optimisation, which the recipe takes over from the first of them.
+    experiment's. label_share: of every class, whose labels may be used; None for all. of: the
+    stages that this one is the matched control of; it has their start and optimisation, which the
+    recipe takes over from the first of them.
     """
 
     network: NetworkSettings | None = None
@@ -54,6 +56,7 @@ class FittedSettings(StageSettings, FitSettings):
     loss: LossChoice | None = None
     head_start: Literal["mean", "random"] = "mean"
     batch_size: int | None = Field(None, ge=2)
+    label_share: float | None = Field(None, gt=0, le=1)
     of: tuple[str, ...] = ()
 
     @property
@@ -72,7 +75,10 @@ class FittedSettings(StageSettings, FitSettings):
 class Fitted(Method):
     """Train one network. Derived methods say from which objective."""
 
-    takes_over = (*FitSettings.model_fields, "start", "view", "head_start", "batch_size")
+    takes_over = (
+        *FitSettings.model_fields, "start", "view", "head_start", "batch_size", "label_share",
+    )  # fmt: skip
+    few_labels = False  # can it do with the labels of some faces?
 
     def needs(self, settings: Any) -> tuple[str, ...]:
         return (settings.start,) if settings.start else ()
@@ -91,11 +97,17 @@ class Fitted(Method):
                 f"loss {named!r} and {switch} in its network do not go together: ldam learns from "
                 "cosines, no other loss does"
             )
+        if settings.label_share and not self.few_labels:
+            raise ValueError(f"label_share: method {self.name!r} needs the labels of all faces")
+        if settings.freeze_norm and not settings.start:
+            raise ValueError("freeze_norm: a new network has no statistics to keep: set start")
         if settings.loss:
             settings.loss.try_on(outputs=3 if task.softmax else 1)
 
-    def objective(self, job: Job, task_loss: TaskLoss, model: FaceNet, views: Views) -> Objective:
-        """What ``model`` is to learn from the training faces ``views``."""
+    def objective(
+        self, job: Job, task_loss: TaskLoss, model: FaceNet, batches: Batches
+    ) -> Objective:
+        """What ``model`` is to learn from the training faces ``batches.views``."""
         return Objective(task_loss, job.stage.view)
 
     def carry_out(self, job: Job) -> dict[str, Any]:
@@ -104,7 +116,7 @@ class Fitted(Method):
         model = self.begin(job)
         model = model.to(compute.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         views, *held_out = (
-            Views(faces, model.input_spec, compute.device)
+            views_of(faces, model, compute)
             for faces in (*map(job.faces.split, ("train", "val", "test")), *job.also_test)
         )
         val, *_ = held_out
@@ -114,6 +126,7 @@ class Fitted(Method):
             seed=seed,
             flip=job.flip,
             shift=job.shift,
+            label_share=settings.label_share,
         )
         own = views.faces.loss
         if own and settings.loss and settings.loss.name != own:
@@ -125,7 +138,7 @@ class Fitted(Method):
         known = class_counts(views.faces), views.faces.classes
         facts = Facts(job.outputs, model.embedding_dim, *known, stage.network.cosine_head)
         torch.manual_seed(derived_seed(seed, "objective"))
-        objective = self.objective(job, choice.build(facts), model, views).to(compute.device)
+        objective = self.objective(job, choice.build(facts), model, batches).to(compute.device)
 
         def answers(looks: Views, view: str) -> tuple[np.ndarray, Prediction]:
             said = predict(model, looks, view, compute=compute)

@@ -12,9 +12,9 @@ from occkd_lib.data import SPLITS
 from occkd_lib.methods.base import Job, Method, Row, Stage, StageSettings, control_of, student_of
 from occkd_lib.models import NetworkSettings
 from occkd_lib.tasks import Task
+from occkd_lib.training.features import views_of
 from occkd_lib.training.predict import predict
 from occkd_lib.training.predictions import prediction_table, save_predictions
-from occkd_lib.training.views import Views
 
 SINGLE = {"standard": "standard_TS+SVM", "triplet": "triplet_TS+SVM"}  # journal, Table 4
 
@@ -69,18 +69,20 @@ class Fusion(Method):
         stage, settings = job.stage, job.stage.settings
         splits = {name: job.faces.split(name) for name in SPLITS}
         splits = {name: faces for name, faces in splits.items() if len(faces)}
-        embeddings: dict[str, np.ndarray] = {}
+        embeddings: dict[str, dict[str, np.ndarray]] = {}
         for name, parent in stage.parents.items():
             model = job.load(name).to(job.compute.device)
-            views = Views(job.faces, model.input_spec, job.compute.device)
-            every = predict(model, views, parent.view, compute=job.compute).embedding
-            embeddings[name] = every.cpu().numpy()
+            embeddings[name] = {
+                split: predict(
+                    model, views_of(faces, model, job.compute), parent.view, compute=job.compute
+                )
+                .embedding.cpu()
+                .numpy()
+                for split, faces in splits.items()
+            }
         tables, facts = [], {}
         for key, names in self.combinations(stage).items():
-            parts = {
-                split: [embeddings[name][job.faces.splits == split] for name in names]
-                for split in splits
-            }
+            parts = {split: [embeddings[name][split] for name in names] for split in splits}
             fusion = fit_fusion(
                 parts["train"],
                 splits["train"].targets,

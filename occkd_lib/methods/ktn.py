@@ -21,10 +21,9 @@ from occkd_lib.methods.fitted import Fitted, FittedSettings
 from occkd_lib.methods.teacher import Teacher
 from occkd_lib.models import FaceNet, NetworkSettings, Prediction
 from occkd_lib.tasks import Task
-from occkd_lib.training.batches import Batch
+from occkd_lib.training.batches import Batch, Batches
 from occkd_lib.training.objective import Objective
 from occkd_lib.training.predictions import COARSE_PREDICTION, COARSE_TARGET
-from occkd_lib.training.views import Views
 
 
 class CoarseSettings(FittedSettings):
@@ -100,9 +99,11 @@ class Ktn(CoarseFine):
                 "without coarse labels, the method is 'teacher'"
             )
 
-    def objective(self, job: Job, task_loss: TaskLoss, model: FaceNet, views: Views) -> Objective:
+    def objective(
+        self, job: Job, task_loss: TaskLoss, model: FaceNet, batches: Batches
+    ) -> Objective:
         settings = job.stage.settings
-        shares = shares_of(views.faces.classes, settings.contempt)
+        shares = shares_of(batches.views.faces.classes, settings.contempt)
         return KtnObjective(task_loss, job.stage.view, shares, settings.lam_c)
 
 

@@ -18,9 +18,8 @@ from occkd_lib.methods.distilled import (
 )
 from occkd_lib.models import FaceNet
 from occkd_lib.tasks import Task
-from occkd_lib.training.batches import Batch
+from occkd_lib.training.batches import Batch, Batches
 from occkd_lib.training.objective import Objective
-from occkd_lib.training.views import Views
 
 
 class StandardSettings(DistilledSettings):
@@ -41,6 +40,7 @@ class Standard(Distilled):
     settings = StandardSettings
     published = {"journal": "standard_TS", "icpr2020": "standard_TS"}
     color = 0
+    few_labels = True
 
     def check(self, settings: StandardSettings, task: Task, **known: Any) -> None:
         super().check(settings, task, **known)
@@ -50,9 +50,11 @@ class Standard(Distilled):
     def adapts(self, stage: Stage) -> bool:
         return stage.settings.kind == "hint" and super().adapts(stage)
 
-    def objective(self, job: Job, task_loss: TaskLoss, model: FaceNet, views: Views) -> Objective:
+    def objective(
+        self, job: Job, task_loss: TaskLoss, model: FaceNet, batches: Batches
+    ) -> Objective:
         settings = job.stage.settings
-        teacher = job.teacher(settings.teacher, views)
+        teacher = job.teacher(settings.teacher, batches.views)
         if settings.kind == "soft_targets":
             return SoftTargetObjective(task_loss, job.stage.view, teacher, settings)
         return HintObjective(
@@ -68,7 +70,7 @@ class SoftTargetObjective(DistilledObjective):
         distillation = soft_target_loss(
             seen.output, self.teacher.of(batch).output, s.tau, tau_squared=s.tau_squared
         )
-        return blend(self.task(seen, batch), distillation, s.lam)
+        return blend(self.task_beside(student, seen, batch), distillation, s.lam)
 
 
 class HintObjective(DistilledObjective):
@@ -85,4 +87,4 @@ class HintObjective(DistilledObjective):
             self.teacher.of(batch).embedding,
             reduction=s.hint_reduction,
         )
-        return blend(self.task(seen, batch), distillation, s.lam)
+        return blend(self.task_beside(student, seen, batch), distillation, s.lam)

@@ -18,9 +18,8 @@ from occkd_lib.methods.triplet import TripletTerm, TripletTermSettings
 from occkd_lib.models import FaceNet, NetworkSettings
 from occkd_lib.models.cost import Cost
 from occkd_lib.tasks import Task
-from occkd_lib.training.batches import Batch
+from occkd_lib.training.batches import Batch, Batches
 from occkd_lib.training.objective import Objective
-from occkd_lib.training.views import Views
 
 
 class TripletShare(TripletTermSettings):
@@ -96,17 +95,19 @@ class Stsn(CoarseFine, Distilled):
         more = settings.epochs * train * (cost.training + cost.forward) if settings.triplets else 0
         return super().flop(settings, train, val, cost, teacher) + more  # as Triplet.flop
 
-    def objective(self, job: Job, task_loss: TaskLoss, model: FaceNet, views: Views) -> Objective:
+    def objective(
+        self, job: Job, task_loss: TaskLoss, model: FaceNet, batches: Batches
+    ) -> Objective:
         settings, view = job.stage.settings, job.stage.view
-        teacher = job.teacher(settings.teacher, views)
+        teacher = job.teacher(settings.teacher, batches.views)
         bridge = adapter(model, teacher)
         triplets = None
         if settings.triplets:
             triplets = TripletTerm(
                 settings.triplets, teacher, view,
-                adapter=bridge, views=views, compute=job.compute, seed=job.seed,
+                adapter=bridge, batches=batches, compute=job.compute, seed=job.seed,
             )  # fmt: skip
-        shares = shares_of(views.faces.classes, settings.contempt)
+        shares = shares_of(batches.views.faces.classes, settings.contempt)
         return StsnObjective(
             task_loss, view, teacher, settings, shares=shares, adapter=bridge, triplets=triplets
         )

@@ -24,6 +24,7 @@ class Student(Fitted):
     settings = StudentSettings
     published = {"journal": "student_no_distillation", "icpr2020": "student_no_distillation"}
     color = 1
+    few_labels = True
 
     def row_title(self, stage: Stage) -> str:
         return f"{self.title}, {view_title(stage.view)}"

@@ -22,6 +22,7 @@ class Teacher(Fitted):
     settings = TeacherSettings
     published = {"journal": "teacher", "icpr2020": "teacher"}
     color = 7
+    few_labels = True
 
     def view(self, settings: StageSettings, visible: str) -> str:
         return settings.view or "full"

@@ -26,15 +26,16 @@ from occkd_lib.plugins import resolve
 from occkd_lib.randomness import stream
 from occkd_lib.settings import Settings
 from occkd_lib.tasks import Task
-from occkd_lib.training.batches import Batch
+from occkd_lib.training.batches import Batch, Batches
 from occkd_lib.training.device import Compute
+from occkd_lib.training.norms import norms_at_rest
 from occkd_lib.training.objective import Objective
 from occkd_lib.training.predict import FrozenTeacher, predict
-from occkd_lib.training.views import Views
 
 
 class TripletTermSettings(Settings):
-    """mining: a name of MINERS, or a miner of one's own."""
+    """mining: a name of MINERS, or a miner of one's own. negatives: they go through the student
+    "with_anchors", in one batch, or "apart", where batch norm keeps its statistics for them."""
 
     alpha: float = Field(ge=0)
     squared: bool = True
@@ -42,6 +43,7 @@ class TripletTermSettings(Settings):
     max_target_gap: float | None = Field(None, gt=0, description="years; quantities only")
     normalize: bool = Field(False, description="L2-normalise embeddings first")
     mining: str = "hard"
+    negatives: Literal["with_anchors", "apart"] = "with_anchors"
 
     def check(self, task: Task) -> None:
         """Raise ValueError for settings that do not suit the task, or a miner that is none."""
@@ -74,17 +76,20 @@ class Triplet(Distilled):
     settings = TripletSettings
     published = {"journal": "triplet_TS", "icpr2020": "triplet_TS"}
     color = 3
+    few_labels = True
 
     def check(self, settings: TripletSettings, task: Task, **known: Any) -> None:
         super().check(settings, task, **known)
         settings.check(task)
 
-    def objective(self, job: Job, task_loss: TaskLoss, model: FaceNet, views: Views) -> Objective:
+    def objective(
+        self, job: Job, task_loss: TaskLoss, model: FaceNet, batches: Batches
+    ) -> Objective:
         settings = job.stage.settings
-        teacher = job.teacher(settings.teacher, views)
+        teacher = job.teacher(settings.teacher, batches.views)
         return TripletObjective(
             task_loss, job.stage.view, teacher, settings,
-            adapter=adapter(model, teacher), views=views, compute=job.compute, seed=job.seed,
+            adapter=adapter(model, teacher), batches=batches, compute=job.compute, seed=job.seed,
         )  # fmt: skip
 
     def flop(self, settings: Any, train: int, val: int, cost: Cost, teacher: Cost | None) -> float:
@@ -106,15 +111,17 @@ class TripletTerm(nn.Module):
         view: str,
         *,
         adapter: nn.Module,
-        views: Views,
+        batches: Batches,
         compute: Compute,
         seed: int,
     ) -> None:
         super().__init__()
         self.settings, self.teacher, self.view, self.adapter = settings, teacher, view, adapter
-        self.views, self.compute, self.seed = views, compute, seed
+        self.views, self.compute, self.seed = batches.views, compute, seed
         self.miner = resolve("miner", settings.mining, MINERS)
-        self.targets = views.faces.targets.to(views.device)
+        every = torch.arange(len(self.views), device=self.views.device)
+        self.known = every if batches.labelled is None else batches.labelled
+        self.targets = batches.targets[self.known]
         self.triplets: Triplets | None = None
 
     def placed(self, embedding: Tensor) -> Tensor:
@@ -127,31 +134,45 @@ class TripletTerm(nn.Module):
         seen = predict(student, self.views, self.view, compute=self.compute).embedding
         with torch.no_grad():
             seen = self.adapter(seen)
-        self.triplets = self.miner(
-            self.placed(seen),
-            self.placed(self.teacher.embedding[0]),
+        found = self.miner(
+            self.placed(seen[self.known]),
+            self.placed(self.teacher.embedding[0][self.known]),
             self.targets,
             fraction=self.settings.fraction,
             max_target_gap=self.settings.max_target_gap,
             generator=stream(self.seed, "pools", epoch),
         )
+        self.triplets = found._replace(
+            positive=self._in_place(found.positive), negative=self._in_place(found.negative)
+        )
+
+    def _in_place(self, found: Tensor) -> Tensor:
+        """From positions among the faces with known labels to faces: N, -1 where unknown."""
+        faces = torch.full((len(self.views),), -1, device=found.device)
+        faces[self.known] = self.known[found]
+        return faces
 
     def forward(self, student: FaceNet, batch: Batch) -> tuple[Prediction, Tensor]:
-        """What the student says of the batch's faces, and the triplet loss (Eq. 4)."""
+        """What the student says of the faces with known labels, and the triplet loss (Eq. 4)."""
         assert self.triplets is not None, "mine() comes first"
-        s = self.settings
+        s, batch = self.settings, batch.known
         positive = self.teacher.embedding[batch.flipped.long(), self.triplets.positive[batch.index]]
-        hidden = [
-            batch.inputs(self.view),
-            batch.inputs(self.view, self.triplets.negative[batch.index]),
-        ]
-        both = student(torch.cat(hidden))
-        anchor, negative = self.adapter(both.embedding).chunk(2)
+        anchors = batch.inputs(self.view)
+        others = batch.inputs(self.view, self.triplets.negative[batch.index])
+        if s.negatives == "with_anchors":
+            both = student(torch.cat([anchors, others]))
+            seen = both.each(lambda part: part[: len(anchors)])
+            negative = both.embedding[len(anchors) :]
+        else:
+            seen = student(anchors)
+            with norms_at_rest(student):
+                negative = student(others).embedding
+        anchor, negative = self.adapter(seen.embedding), self.adapter(negative)
         loss = triplet_kd_loss(
             self.placed(anchor), self.placed(positive), self.placed(negative),
             alpha=s.alpha, squared=s.squared,
         )  # fmt: skip
-        return both.each(lambda part: part[: len(anchor)]), loss
+        return seen, loss
 
 
 class TripletObjective(DistilledObjective):
@@ -167,6 +188,5 @@ class TripletObjective(DistilledObjective):
     def forward(self, student: FaceNet, batch: Batch) -> Tensor:
         s = self.settings
         seen, distillation = self.term(student, batch)
-        return blend(
-            self.task(seen, batch), distillation, s.lam, keep_task_weight=s.keep_task_weight
-        )
+        task = self.task(seen, batch.known)
+        return blend(task, distillation, s.lam, keep_task_weight=s.keep_task_weight)

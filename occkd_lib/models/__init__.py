@@ -2,6 +2,7 @@
 
 from occkd_lib.models.base import FaceNet, InputSpec, Prediction, normalize, parameter_count
 from occkd_lib.models.build import build_model
+from occkd_lib.models.frozen import FrozenSettings, FrozenTrunk
 from occkd_lib.models.nets import NETWORKS
 from occkd_lib.models.settings import NetworkSettings
 from occkd_lib.models.weights.files import weights_root
@@ -10,6 +11,8 @@ from occkd_lib.models.weights.load import refuse_other_weights, restore_record
 __all__ = [
     "NETWORKS",
     "FaceNet",
+    "FrozenSettings",
+    "FrozenTrunk",
     "InputSpec",
     "NetworkSettings",
     "Prediction",

@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from occkd_lib.errors import OcckdError
 from occkd_lib.models.base import CosineLinear, FaceNet
 from occkd_lib.models.build import OPTIONS, build_model, network_kind
+from occkd_lib.models.frozen import FrozenSettings, FrozenTrunk
 from occkd_lib.models.streams import Streams, StreamSettings
 from occkd_lib.models.weights.load import restore_record
 from occkd_lib.project import one_line
@@ -33,6 +34,7 @@ class NetworkSettings(Settings):
     test_window: Literal["centre", "whole"] = "centre"
     cosine_head: bool = Field(False, description="outputs are cosines, as loss ldam wants them")
     streams: StreamSettings | None = None
+    frozen: FrozenSettings | None = Field(None, description="only a head on the trunk learns")
 
     @field_validator("streams", mode="before")
     @classmethod
@@ -48,6 +50,10 @@ class NetworkSettings(Settings):
             raise ValueError(str(error)) from None
         if self.cosine_head and self.has_coarse:
             raise ValueError("cosine_head: of the fine stream alone, or of a network without any")
+        if self.frozen and (self.streams or self.resize):
+            raise ValueError("frozen goes with neither streams nor resize: the trunk looks once")
+        if self.frozen and self.init == "random":
+            raise ValueError("frozen: a trunk of random values knows nothing: set init")
         return self
 
     @property
@@ -69,6 +75,8 @@ class NetworkSettings(Settings):
             whole = self.test_window == "whole"
             net.input_spec = replace(net.input_spec, resize=self.resize, whole_test=whole)
         net = nets[0]
+        if self.frozen:
+            net = FrozenTrunk(net, outputs, self.frozen)
         if self.streams:
             net = Streams(nets[0], nets[1] if trunks == 2 else None, outputs, self.streams)
         if self.cosine_head:
@@ -78,8 +86,17 @@ class NetworkSettings(Settings):
     def rebuild(self, outputs: int, record: dict[str, Any] | None) -> FaceNet:
         """A network for the values of a finished run: its pretrained weights are not read again.
 
-        record: the run's, of how the network began; its input and constants are taken over.
+        record: the run's, of how the network began; its input and constants are taken over. Of a
+        frozen trunk a run keeps no values: its file is read, and must be the one of the record.
         """
+        if self.frozen and record:
+            net = self.build(outputs)
+            if net.init_record["sha256"] != record["sha256"]:
+                raise OcckdError(
+                    f"{self.init} is not the weights file that the frozen trunk began with: "
+                    "restore that one, or delete what was trained on it"
+                )
+            return net
         net = self.model_copy(update={"init": "random"}).build(outputs)
         if record:
             for trunk in net.trunks:

@@ -75,11 +75,15 @@ class Store:
         self._faces: dict[tuple[str, str, str], tuple[Path, pd.DataFrame]] = {}
 
     def seeds(self, experiment: str) -> list[int]:
-        """Seeds with a folder; ``occkd run`` may have been given others than the recipe's."""
-        self.recipe.experiment(experiment)
+        """Seeds with a folder; ``occkd run`` may have been given others than the recipe's.
+
+        Never those that something was chosen with.
+        """
+        chosen = self.recipe.experiment(experiment)
         folder = outputs_root() / self.recipe.name / experiment
         names = [path.name for path in folder.glob("seed*")]
-        return sorted(int(name[4:]) for name in names if re.fullmatch(r"seed\d+", name))
+        seeds = {int(name[4:]) for name in names if re.fullmatch(r"seed\d+", name)}
+        return sorted(seeds - set(chosen.tuning_seeds))
 
     def run(self, experiment: str, seed: int, stage: str) -> Run | None:
         """The finished run of a stage or arm, None where there is none.

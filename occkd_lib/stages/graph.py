@@ -61,11 +61,29 @@ def rows_of(experiment: Experiment) -> dict[tuple[str, str], Row]:
 
 
 def all_stages(experiment: Experiment, seed: int) -> tuple[str, ...]:
-    """Every stage that the book runs for a seed, in order; arms of tuning and ablations, too."""
-    names: list[str] = []
-    for name in experiment.order():
-        names += experiment.tuned_arms(name) or (name,)
+    """Every stage that the book runs for a seed, in order; arms of ablations, too.
+
+    For a tuning seed: the arms that are chosen among, and what they need.
+    """
+    if seed in experiment.tuning_seeds:
+        return tuning_stages(experiment)
+    names = list(experiment.order())
     for ablation in experiment.ablations_of(seed).values():
         arms = experiment.ablation_stages(ablation)
         names += [arm for arm in arms if not experiment.tuned_arms(arm)]
     return tuple(dict.fromkeys(names))
+
+
+def tuning_stages(experiment: Experiment) -> tuple[str, ...]:
+    """The arms of every tuned stage, each after the stages that it needs."""
+    names: dict[str, None] = {}
+
+    def add(name: str) -> None:
+        for parent in stage_of(experiment, name).parents:
+            add(parent)
+        names.update(dict.fromkeys(experiment.tuned_arms(name) or (name,)))
+
+    for name in experiment.order():
+        for arm in experiment.tuned_arms(name):
+            add(arm)
+    return tuple(names)

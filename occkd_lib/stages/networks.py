@@ -12,8 +12,8 @@ from occkd_lib.models import FaceNet, NetworkSettings, Prediction
 from occkd_lib.runs import Run
 from occkd_lib.tasks import task_of
 from occkd_lib.training.device import Compute
+from occkd_lib.training.features import views_of
 from occkd_lib.training.predict import predict
-from occkd_lib.training.views import Views
 
 
 def faces_of(experiment: Experiment) -> FaceSet:
@@ -64,5 +64,5 @@ def answers_of(
     """
     compute = Compute.best(experiment.precision)
     model = load_network(network, outputs_of(experiment), run).to(compute.device)
-    views = Views(faces, model.input_spec, compute.device)
+    views = views_of(faces, model, compute)
     return predict(model, views, view, compute=compute).each(Tensor.cpu)

@@ -1,7 +1,7 @@
 """``run_stage``: carry out a stage and first whatever it needs, resume it, or find it done.
 
 A stage that another recipe or experiment has already carried out is not done again. A stage with
-``tune`` is the arm that does best on validation.
+``tune`` is the arm that does best on validation with the tuning seeds (``stages.tuning``).
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ from occkd_lib.plugins import sources
 from occkd_lib.runs import Run, run_folder
 from occkd_lib.stages.graph import stage_of
 from occkd_lib.stages.networks import faces_of, load_network, outputs_of, test_faces_elsewhere
+from occkd_lib.stages.tuning import choose_arm
 from occkd_lib.tasks import task_of
 from occkd_lib.training.device import Compute
+from occkd_lib.training.features import views_of
 from occkd_lib.training.predict import FrozenTeacher
 from occkd_lib.training.views import Views
 
@@ -43,9 +45,12 @@ def run_stage(
         raise OcckdError(f"seed {seed}: a seed is 0 or more")
     arms = chosen.tuned_arms(stage)
     if arms:
-        runs = [run_stage(recipe, experiment, seed, arm, say=say) for arm in arms]
-        best = max(runs, key=lambda run: (run.status or {})["validation_metric"])
-        return best.stand_for(run_folder(recipe.name, experiment, seed, stage))
+        best = choose_arm(
+            recipe.name, chosen, experiment, stage,
+            lambda tuning_seed, arm: run_stage(recipe, experiment, tuning_seed, arm, say=say),
+        )  # fmt: skip
+        run = run_stage(recipe, experiment, seed, best, say=say)
+        return run.stand_for(run_folder(recipe.name, experiment, seed, stage))
     what = stage_of(chosen, stage)
     parents = {name: run_stage(recipe, experiment, seed, name, say=say) for name in what.parents}
     faces = faces_of(chosen)
@@ -171,7 +176,7 @@ def frozen_teacher(
     if key not in _teachers:
         _teachers.clear()
         model = load(name).to(compute.device)
-        if model.input_spec != views.spec:
-            views = Views(views.faces, model.input_spec, compute.device)
+        if not views.serves(model):
+            views = views_of(views.faces, model, compute)
         _teachers[key] = FrozenTeacher(model, views, view, compute=compute, live=live)
     return _teachers[key]

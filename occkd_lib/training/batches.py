@@ -11,6 +11,7 @@ from torch import Tensor
 from occkd_lib.errors import OcckdError
 from occkd_lib.models import InputSpec
 from occkd_lib.randomness import stream
+from occkd_lib.training.labels import labelled_faces
 from occkd_lib.training.views import Views
 
 
@@ -19,6 +20,7 @@ class Batch:
     """index, flipped: B. target: B. soft_target: B x K or None. offset: B x 2 or None.
 
     ``inputs(visible)`` renders the batch's faces (or others, with the same flips and shifts).
+    labelled: where only some faces' labels may be used, as many of those; else None.
     """
 
     views: Views
@@ -27,6 +29,12 @@ class Batch:
     target: Tensor
     soft_target: Tensor | None
     offset: Tensor | None
+    labelled: Batch | None = None
+
+    @property
+    def known(self) -> Batch:
+        """The faces whose labels may be used: mostly this batch's."""
+        return self.labelled or self
 
     def inputs(
         self, visible: str, index: Tensor | None = None, *, views: Views | None = None
@@ -60,11 +68,19 @@ class Batches:
     """All faces once an epoch, in an order that depends on (seed, epoch) alone.
 
     So an epoch can be run again after a kill and is the same epoch, and methods that are compared
-    meet the same faces, flipped and shifted alike.
+    meet the same faces, flipped and shifted alike. label_share: of the faces whose labels may be
+    used (``labels.labelled_faces``); every batch then brings a second one, of these alone.
     """
 
     def __init__(
-        self, views: Views, *, batch_size: int, seed: int, flip: bool = True, shift: int = 0
+        self,
+        views: Views,
+        *,
+        batch_size: int,
+        seed: int,
+        flip: bool = True,
+        shift: int = 0,
+        label_share: float | None = None,
     ) -> None:
         if shift and views.spec.margin:
             raise OcckdError("shift and resize: both move the face; choose one of them")
@@ -74,6 +90,9 @@ class Batches:
         self.targets = faces.targets.to(device)
         self.soft = None if faces.soft_targets is None else faces.soft_targets.to(device)
         self.sample_labels = faces.sample_labels
+        self.labelled: Tensor | None = None  # indices
+        if label_share is not None:
+            self.labelled = labelled_faces(faces.targets, label_share, seed).to(device)
 
     def __len__(self) -> int:
         """Batches an epoch; a last batch of one face is left out (batch norm needs two)."""
@@ -97,13 +116,26 @@ class Batches:
             draw = stream(self.seed, "labels", number)
             targets = torch.multinomial(soft.cpu(), 1, generator=draw)[:, 0].to(device)
             soft = None
-        for step in range(len(self)):
-            rows = order[step * self.batch_size : (step + 1) * self.batch_size]
-            yield Batch(
+
+        def batch(rows: Tensor, labelled: Batch | None = None) -> Batch:
+            return Batch(
                 self.views,
                 rows,
                 flipped[rows],
                 targets[rows],
                 None if soft is None else soft[rows],
                 None if offset is None else offset[rows],
+                labelled,
             )
+
+        known = None if self.labelled is None else self._as_many(self.labelled, number)
+        for step in range(len(self)):
+            part = slice(step * self.batch_size, (step + 1) * self.batch_size)
+            yield batch(order[part], None if known is None else batch(known[part]))
+
+    def _as_many(self, labelled: Tensor, number: int) -> Tensor:
+        """N of the labelled faces: all of them in random order, and again until N are there."""
+        draw = stream(self.seed, "labelled order", number)
+        rounds = -(-len(self.views) // len(labelled))
+        orders = [torch.randperm(len(labelled), generator=draw) for _ in range(rounds)]
+        return labelled[torch.cat(orders)[: len(self.views)].to(labelled.device)]

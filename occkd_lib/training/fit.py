@@ -17,6 +17,7 @@ from occkd_lib.randomness import derived_seed
 from occkd_lib.runs import Run
 from occkd_lib.training.batches import Batches
 from occkd_lib.training.device import Compute
+from occkd_lib.training.norms import rest_norms
 from occkd_lib.training.objective import Objective
 from occkd_lib.training.settings import FitSettings
 
@@ -145,7 +146,7 @@ def fit(
 
     Returns facts for the run's status. Raises OcckdError when the loss stops being a number.
     """
-    learnt = [*model.parameters(), *objective.parameters()]
+    learnt = [p for p in (*model.parameters(), *objective.parameters()) if p.requires_grad]
     optimizer = make_optimizer(learnt, settings)
     schedule = make_schedule(optimizer, settings, len(batches))
     progress = Progress(model, objective, optimizer, schedule)
@@ -157,6 +158,8 @@ def fit(
         lr = optimizer.param_groups[0]["lr"]
         objective.start_epoch(model, epoch)
         model.train()
+        if settings.freeze_norm:
+            rest_norms(model)
         objective.train()
         losses = []
         for batch in batches.epoch(epoch):

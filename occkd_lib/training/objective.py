@@ -24,9 +24,19 @@ class Objective(nn.Module):
         """Called before each epoch, with the weights of its beginning."""
 
     def task(self, seen: Prediction, batch: Batch) -> Tensor:
-        """The loss against the ground truth; soft labels take the place of hard ones."""
+        """The loss against the ground truth; soft labels take the place of hard ones.
+
+        seen: what the student says of the batch's faces, whose labels are all known.
+        """
         target = batch.target if batch.soft_target is None else batch.soft_target
         return self.task_loss(seen.output, seen.embedding, target)
 
+    def task_beside(self, student: FaceNet, seen: Prediction, batch: Batch) -> Tensor:
+        """The task loss of the faces whose labels are known: ``seen``'s, or asked for anew."""
+        if batch.labelled is None:
+            return self.task(seen, batch)
+        return self.task(student(batch.labelled.inputs(self.view)), batch.labelled)
+
     def forward(self, student: FaceNet, batch: Batch) -> Tensor:
-        return self.task(student(batch.inputs(self.view)), batch)
+        known = batch.known
+        return self.task(student(known.inputs(self.view)), known)

@@ -23,4 +23,5 @@ class FitSettings(Settings):
     step_epochs: int = Field(4, ge=1, description="step schedule: every so many epochs ...")
     step_factor: float = Field(0.2, gt=0, lt=1, description="... the rate is multiplied by this")
     final_lr: float | None = Field(None, gt=0, description="floor of the plateau schedule")
+    freeze_norm: bool = Field(False, description="batch norm keeps the statistics it begins with")
     select: Literal["best", "last"] = "best"

@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from occkd_lib.data import FaceSet
-from occkd_lib.models import InputSpec, normalize
+from occkd_lib.models import FaceNet, FrozenTrunk, InputSpec, normalize
 from occkd_lib.occlusion import occlude
 
 CHUNK = 256
@@ -95,6 +95,10 @@ class Views:
 
     def __len__(self) -> int:
         return len(self.faces)
+
+    def serves(self, model: FaceNet) -> bool:
+        """Are these the inputs that ``model`` wants?"""
+        return model.input_spec == self.spec and not isinstance(model, FrozenTrunk)
 
     def pixels(self, visible: str, index: Tensor, offset: Tensor | None = None) -> Tensor:
         """uint8 B x C x S x S of the faces at ``index`` (on the device); offset: see ``window``."""

@@ -39,13 +39,14 @@ def test_every_run_of_the_plan_is_counted_once(outputs):
     first = paper.experiment("fer_vgg_f")
     same = paper.model_copy(update={"experiments": {"a": first, "b": first}})
     table = estimate(same, seeds=[0, 1])
-    every = all_stages(first, 0)
-    assert "triplet" not in every
-    assert sum(each.startswith("triplet@") for each in every) == 6
-    assert table["runs"].to_dict() == {"a": 2 * len(every), "b": 0}
+    every, (chosen_with,) = all_stages(first, 0), first.tuning_seeds
+    arms = all_stages(first, chosen_with)
+    assert arms[:2] == ("teacher", "student")
+    assert [arm.startswith("triplet@alpha=") for arm in arms[2:]] == [True] * 6
+    assert table["runs"].to_dict() == {"a": 2 * len(every) + len(arms), "b": 0}
     assert table.loc["b", "pflop"] == 0
-    epochs = sum(getattr(first.settings(each), "epochs", 0) for each in every)
-    assert table.loc["a", "epochs"] == 2 * epochs
+    epochs = [getattr(first.settings(each), "epochs", 0) for each in (*every, *every, *arms)]
+    assert table.loc["a", "epochs"] == sum(epochs)
     shorter = first.varied({"stages": {"standard": {"epochs": 1}}})
     table = estimate(same.model_copy(update={"experiments": {"a": first, "b": shorter}}), seeds=[0])
     assert table.loc["b", "runs"] > 0  # that stage and what builds on it, but no teacher
@@ -83,7 +84,9 @@ def test_stages_are_one_run_in_the_estimate_where_their_fingerprints_are_one(out
 def test_a_tuned_stage_is_not_the_untuned_one():
     """What builds on the best of several arms is another run than what builds on one of them."""
     tiny = tiny_recipe().experiment("gender")
-    tuned = tiny.varied({"stages": {"triplet": {"tune": [{"alpha": 0.1}, {"alpha": 0.3}]}}})
+    tuned = tiny.varied(
+        {"tuning_seeds": [7], "stages": {"triplet": {"tune": [{"alpha": 0.1}, {"alpha": 0.3}]}}}
+    )
     assert identity(tiny, "fusion", {}) != identity(tuned, "fusion", {})
 
 

@@ -104,7 +104,12 @@ def test_stsn_is_equation_8(feelings, weights, triplets):
     if triplets:
         share = TripletShare(lam=0.4, alpha=0.3, fraction=1.0)
         s = StsnSettings(**FIT, **weights, triplets=share)
-        parts = {"views": views, "compute": CPU, "seed": 0, "adapter": torch.nn.Identity()}
+        parts = {
+            "batches": Batches(views, batch_size=30, seed=0),
+            "compute": CPU,
+            "seed": 0,
+            "adapter": torch.nn.Identity(),
+        }
         term = TripletTerm(share, frozen, "lower", **parts)
     objective = StsnObjective(
         cross_entropy(), "lower", frozen, s,
@@ -142,7 +147,12 @@ def test_representations_of_another_width_go_through_the_adapter(feelings):
     batch = next(iter(Batches(views, batch_size=30, seed=0).epoch(0)))
     share = TripletShare(lam=0.4, alpha=0.3, fraction=1.0)
     bridge = torch.nn.Linear(256, 24)
-    parts = {"views": views, "compute": CPU, "seed": 0, "adapter": bridge}
+    parts = {
+        "batches": Batches(views, batch_size=30, seed=0),
+        "compute": CPU,
+        "seed": 0,
+        "adapter": bridge,
+    }
     objective = StsnObjective(
         cross_entropy(), "full", frozen, StsnSettings(**FIT, triplets=share, lam_s=0),
         shares=coarse_shares(CLASSES), adapter=bridge,

@@ -57,7 +57,7 @@ def objective_of(name, views, teacher, student):
         settings = TripletSettings(**OPTIM, lam=0.5, alpha=0.1)
         objective = TripletObjective(
             task_loss, "lower", teacher, settings, adapter=adapter_on_cuda(student, teacher),
-            views=views, compute=CUDA, seed=0,
+            batches=Batches(views, batch_size=8, seed=0), compute=CUDA, seed=0,
         )  # fmt: skip
         index = torch.zeros(len(views), dtype=torch.int64, device="cuda")
         objective.term.triplets = Triplets(index, index, index, index)  # mining looks at values
@@ -119,7 +119,15 @@ def test_one_step_of_emotional_education(on_fake_cuda, faces, triplets, resize):
         share = TripletShare(lam=0.3, alpha=0.2)
         settings = StsnSettings(**OPTIM, triplets=share)
         same = torch.nn.Identity()
-        term = TripletTerm(share, live, "lower", adapter=same, views=views, compute=CUDA, seed=0)
+        term = TripletTerm(
+            share,
+            live,
+            "lower",
+            adapter=same,
+            batches=Batches(views, batch_size=8, seed=0),
+            compute=CUDA,
+            seed=0,
+        )
         index = torch.zeros(len(views), dtype=torch.int64, device="cuda")
         term.triplets = Triplets(index, index, index, index)
     stsn = StsnObjective(

@@ -16,9 +16,8 @@ from occkd_lib.methods.base import Job
 from occkd_lib.methods.distilled import Distilled, DistilledObjective, DistilledSettings
 from occkd_lib.mining import Triplets, draw_pools, same_class
 from occkd_lib.models import FaceNet, InputSpec
-from occkd_lib.training.batches import Batch
+from occkd_lib.training.batches import Batch, Batches
 from occkd_lib.training.objective import Objective
-from occkd_lib.training.views import Views
 
 
 class MySettings(DataSettings):
@@ -127,8 +126,10 @@ class _MyMethod(Distilled):
     settings = MyMethodSettings
     color = 5
 
-    def objective(self, job: Job, task_loss: TaskLoss, model: FaceNet, views: Views) -> Objective:
-        teacher = job.teacher(job.stage.settings.teacher, views)
+    def objective(
+        self, job: Job, task_loss: TaskLoss, model: FaceNet, batches: Batches
+    ) -> Objective:
+        teacher = job.teacher(job.stage.settings.teacher, batches.views)
         return MyMethodObjective(task_loss, job.stage.view, teacher, job.stage.settings)
 
 

@@ -144,7 +144,7 @@ def test_stage_settings_are_checked_too(outputs):
 def test_a_tuned_stage_is_one_of_its_arms(outputs):
     content = make_recipe("gender").experiments["gender"].model_dump(mode="json")
     content["stages"]["triplet"]["tune"] = [{"alpha": 0.3}, {"alpha": 0.5}]
-    recipe = make_recipe("gender", stages=content["stages"])
+    recipe = make_recipe("gender", stages=content["stages"], tuning_seeds=[7])
     best = write_run(recipe, "gender", 0, "triplet@alpha=0.5", 3)
     best.stand_for(best.folder.parent / "triplet")
     assert open_store(recipe).run("gender", 0, "triplet") is not None

@@ -215,18 +215,6 @@ def test_an_arm_that_says_what_the_recipe_says_is_the_recipe_s_own(outputs, tiny
     assert (arm.folder.resolve(), said) == (own.folder.resolve(), [])
 
 
-def test_a_tuned_stage_is_the_arm_that_validation_prefers(outputs):
-    arms = [{"lr": 1e-9}, {"lr": 3e-3}, {"lr": 1e-8}]
-    tuned = {"standard": {"tune": arms}, "control": {"of": ["standard"], "tune": arms}}
-    recipe = tiny_recipe(stages=tuned)
-    run = run_stage(recipe, "age", 0, "standard", say=silent)
-    tried = [Run(run.folder.parent / f"standard@lr={lr}") for lr in ("1e-09", "0.003", "1e-08")]
-    reached = [arm.status["validation_metric"] for arm in tried]
-    assert run.folder.name == "standard"
-    assert run.fingerprint == tried[int(np.argmax(reached))].fingerprint
-    assert run_stage(recipe, "age", 0, "standard", say=silent).folder == run.folder
-
-
 def test_recipes_share_equal_stages(outputs, tiny):
     """A teacher is trained once, whatever asks for it; another student is another student."""
     first = run_stage(tiny, "gender", 0, "student", say=silent)
