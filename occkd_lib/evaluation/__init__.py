@@ -1,6 +1,12 @@
 """Metrics (of ``occkd_lib.tasks``) and tests of significance."""
 
-from occkd_lib.evaluation.crossed import OverSeeds, compare_over_seeds, crossed
+from occkd_lib.evaluation.crossed import (
+    OverSeeds,
+    compare_over_faces,
+    compare_over_seeds,
+    crossed,
+    score_over_seeds,
+)
 from occkd_lib.evaluation.significance import (
     Bootstrap,
     Interval,
@@ -21,7 +27,8 @@ from occkd_lib.tasks.metrics import (
 )
 
 __all__ = [
-    "METRICS", "Bootstrap", "Interval", "McNemar", "OverSeeds", "accuracy", "compare_over_seeds",
-    "counts_right", "crossed", "holm", "interval", "mcnemar_test", "mean_absolute_error",
-    "over_seeds", "paired_bootstrap", "per_class_recall", "weighted_accuracy",
+    "METRICS", "Bootstrap", "Interval", "McNemar", "OverSeeds", "accuracy", "compare_over_faces",
+    "compare_over_seeds", "counts_right", "crossed", "holm", "interval", "mcnemar_test",
+    "mean_absolute_error", "over_seeds", "paired_bootstrap", "per_class_recall",
+    "score_over_seeds", "weighted_accuracy",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Seeds and faces together: what other trainings would say of other faces.
+"""Seeds and faces together: what other trainings would say of other faces. The primary test.
 
 Each seed's networks answer the same faces, so the values y (seeds x faces) are crossed: y = mean +
 seed + face + rest. A mean over both has the variance of all three.
@@ -13,17 +13,36 @@ from scipy import stats
 
 from occkd_lib.tasks.metrics import Metric, Values, as_numpy, metric_of
 
+POWER, LEVEL = 0.8, 0.05
+
 
 @dataclass(frozen=True)
 class OverSeeds:
     """difference: of the metric (method minus control), or a mean. low, high: its 95 % interval.
-    p: two-sided. seeds: how many; with one, only the faces are random."""
+    p: two-sided. seeds: how many; with one, only the faces are random. by_faces: the variance of
+    the mean that more seeds would not take away; by_seeds: that between seeds (of one training;
+    NaN for a single one)."""
 
     difference: float
     low: float
     high: float
     p: float
     seeds: int
+    by_faces: float
+    by_seeds: float
+
+    def seeds_needed(self, difference: float | None = None) -> float:
+        """How many seeds would show ``difference`` (by default the one seen) with a power of 80 %
+        at the level of 5 %, on as many faces; infinity where no number would, NaN for one seed.
+
+        Normal approximation: |difference| = (z_0.975 + z_0.8) sqrt(by_faces + by_seeds / S).
+        """
+        size = abs(self.difference if difference is None else difference)
+        reach = stats.norm.ppf(1 - LEVEL / 2) + stats.norm.ppf(POWER)
+        room = (size / reach) ** 2 - self.by_faces
+        if np.isnan(self.by_seeds):
+            return np.nan
+        return max(2.0, float(np.ceil(self.by_seeds / room))) if room > 0 else np.inf
 
 
 def crossed(values: np.ndarray, groups: np.ndarray | None = None) -> OverSeeds:
@@ -50,16 +69,29 @@ def crossed(values: np.ndarray, groups: np.ndarray | None = None) -> OverSeeds:
         if size < 2:
             continue
         parts.append((share**2 * y.mean(0).var(ddof=1) / size, size - 1))
+    by_faces, by_seeds = sum(part for part, _ in parts), np.nan
     if seeds > 1:
-        parts.append((per_seed.var(ddof=1) / seeds, seeds - 1))
+        by_seeds = float(per_seed.var(ddof=1))
+        parts.append((by_seeds / seeds, seeds - 1))
     mean = float(per_seed.mean())
     variance = sum(part for part, _ in parts)
     if variance <= 0:
-        return OverSeeds(mean, mean, mean, float(mean == 0), seeds)
-    freedom = max(1.0, variance**2 / sum(part**2 / degrees for part, degrees in parts))
-    error, t = np.sqrt(variance), stats.t(freedom)
-    half = t.ppf(0.975) * error
-    return OverSeeds(mean, mean - half, mean + half, float(2 * t.sf(abs(mean) / error)), seeds)
+        low, high, p = mean, mean, float(mean == 0)
+    else:
+        freedom = max(1.0, variance**2 / sum(part**2 / degrees for part, degrees in parts))
+        error, t = np.sqrt(variance), stats.t(freedom)
+        half = float(t.ppf(0.975) * error)
+        low, high, p = mean - half, mean + half, float(2 * t.sf(abs(mean) / error))
+    return OverSeeds(mean, low, high, p, seeds, float(by_faces), by_seeds)
+
+
+def score_over_seeds(
+    target: Values, predictions: np.ndarray, metric: Metric | str = "accuracy"
+) -> OverSeeds:
+    """A metric of a method's predictions S x N, seeds and faces both random; ``crossed``."""
+    metric, truth = metric_of(metric), as_numpy(target)
+    values = np.stack([metric.per_face(truth, said) for said in np.atleast_2d(predictions)])
+    return crossed(values, truth if metric.by_class else None)
 
 
 def compare_over_seeds(
@@ -80,3 +112,18 @@ def compare_over_seeds(
         for a, b in zip(ours, theirs, strict=True)
     ]
     return crossed(np.stack(values), truth if metric.by_class else None)
+
+
+def compare_over_faces(
+    target: Values, method: np.ndarray, control: np.ndarray, metric: Metric | str = "accuracy"
+) -> OverSeeds:
+    """The same for *these* networks: only the faces are random, the answers of the seeds averaged.
+
+    What it says of a method is too sure of itself: another training is another network.
+    """
+    metric, truth = metric_of(metric), as_numpy(target)
+    sides = [
+        np.mean([metric.per_face(truth, said) for said in np.atleast_2d(side)], axis=0)
+        for side in (method, control)
+    ]
+    return crossed((sides[0] - sides[1])[None], truth if metric.by_class else None)

@@ -150,6 +150,19 @@ class Contrastive(Term):
         return contrastive_loss(seen.embedding, known.embedding, tau=self.tau, target=spared)
 
 
+class Smoothing(Term):
+    """Label smoothing (Szegedy et al., 2016, Sect. 7): a teacher that holds every class as likely.
+
+    What soft targets give without it, the teacher's knowledge cannot have given. ``weight`` is
+    eps / (1 - eps) of that paper's eps.
+    """
+
+    classes = True
+
+    def loss(self, seen: Prediction, known: Prediction, target: Tensor) -> Tensor:
+        return -seen.output.float().log_softmax(1).mean()
+
+
 class Triplets(TripletTermSettings):
     """The journal's triplets (Eq. 4, 6-7), as one term among others."""
 
@@ -166,6 +179,7 @@ TERMS: dict[str, type[Term]] = {
     "relational_angle": RelationalAngle,
     "similarity": Similarity,
     "contrastive": Contrastive,
+    "smoothing": Smoothing,
 }
 
 

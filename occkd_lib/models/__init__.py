@@ -2,7 +2,7 @@
 
 from occkd_lib.models.base import FaceNet, InputSpec, Prediction, normalize, parameter_count
 from occkd_lib.models.build import build_model
-from occkd_lib.models.frozen import FrozenSettings, FrozenTrunk
+from occkd_lib.models.frozen import FrozenSettings, FrozenTrunk, frozen_of
 from occkd_lib.models.nets import NETWORKS
 from occkd_lib.models.settings import NetworkSettings
 from occkd_lib.models.weights.files import weights_root
@@ -17,6 +17,7 @@ __all__ = [
     "NetworkSettings",
     "Prediction",
     "build_model",
+    "frozen_of",
     "normalize",
     "parameter_count",
     "refuse_other_weights",

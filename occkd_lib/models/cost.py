@@ -11,7 +11,7 @@ from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
 from occkd_lib.models.base import FaceNet, parameter_count
-from occkd_lib.models.frozen import FrozenTrunk
+from occkd_lib.models.frozen import frozen_of
 from occkd_lib.models.settings import BATCH, NetworkSettings
 
 
@@ -47,8 +47,9 @@ def flop(model: FaceNet, *, training: bool = False) -> float:
     }
     spec = model.input_spec
     shape: tuple[int, ...] = (spec.channels, spec.size, spec.size)
-    if isinstance(model, FrozenTrunk):  # the trunk looks once; what is repeated is the head
-        shape = (model.feature_width,)
+    frozen = frozen_of(model)
+    if frozen:  # the trunk looks once; what is repeated is the head
+        shape = (frozen.feature_width,)
     pixels = torch.empty(BATCH, *shape, device="meta")
     backward = {torch.ops.aten.convolution_backward: convolution_backward_flop}
     counter = FlopCounterMode(display=False, custom_mapping=backward)

@@ -67,6 +67,8 @@ class FrozenTrunk(FaceNet):
         self.fc = nn.Linear(self.feature_width, settings.hidden, bias=False)
         self.norm = nn.BatchNorm1d(settings.hidden)
         self.add_head(outputs, settings.dropout)
+        self.register_state_dict_post_hook(_keep_what_is_learnt)
+        self.register_load_state_dict_pre_hook(_add_the_trunk)
 
     def _feature_width(self) -> int:
         """F, found on the meta device, which computes nothing."""
@@ -115,14 +117,25 @@ class FrozenTrunk(FaceNet):
         self.trunk.eval()
         return self
 
-    def state_dict(self, *args: Any, **options: Any) -> dict[str, Any]:  # type: ignore[override]
-        """What is learnt."""
-        everything = super().state_dict(*args, **options)
-        return {name: v for name, v in everything.items() if not name.startswith(PREFIX)}
 
-    def load_state_dict(self, state: Any, strict: bool = True, assign: bool = False) -> Any:
-        ours = {f"{PREFIX}{name}": value for name, value in self.trunk.state_dict().items()}
-        return super().load_state_dict({**ours, **state}, strict, assign)
+def frozen_of(model: FaceNet) -> FrozenTrunk | None:
+    """The frozen trunk that a network is, or that its streams stand on; None for none."""
+    first = model if isinstance(model, FrozenTrunk) else model.trunks[0]
+    return first if isinstance(first, FrozenTrunk) else None
+
+
+def _keep_what_is_learnt(
+    model: nn.Module, state: dict[str, Any], prefix: str, metadata: dict[str, Any]
+) -> None:
+    """Take the trunk's values out of a state that is being saved."""
+    for name in [name for name in state if name.startswith(prefix + PREFIX)]:
+        del state[name]
+
+
+def _add_the_trunk(model: nn.Module, state: dict[str, Any], prefix: str, *rest: Any) -> None:
+    """Put the trunk's values into a state that is being loaded."""
+    trunk: Any = model.trunk
+    state.update({f"{prefix}{PREFIX}{name}": value for name, value in trunk.state_dict().items()})
 
 
 def read_off(trunk: nn.Module, pixels: Tensor, settings: FrozenSettings) -> Tensor:

@@ -50,8 +50,8 @@ class NetworkSettings(Settings):
             raise ValueError(str(error)) from None
         if self.cosine_head and self.has_coarse:
             raise ValueError("cosine_head: of the fine stream alone, or of a network without any")
-        if self.frozen and (self.streams or self.resize):
-            raise ValueError("frozen goes with neither streams nor resize: the trunk looks once")
+        if self.frozen and self.resize:
+            raise ValueError("frozen does not go with resize: the trunk looks once")
         if self.frozen and self.init == "random":
             raise ValueError("frozen: a trunk of random values knows nothing: set init")
         return self
@@ -74,9 +74,9 @@ class NetworkSettings(Settings):
                 )
             whole = self.test_window == "whole"
             net.input_spec = replace(net.input_spec, resize=self.resize, whole_test=whole)
-        net = nets[0]
         if self.frozen:
-            net = FrozenTrunk(net, outputs, self.frozen)
+            nets = [FrozenTrunk(net, outputs, self.frozen) for net in nets]
+        net = nets[0]
         if self.streams:
             net = Streams(nets[0], nets[1] if trunks == 2 else None, outputs, self.streams)
         if self.cosine_head:

@@ -8,7 +8,16 @@ from collections.abc import Collection, Iterator
 import numpy as np
 import pandas as pd
 
-from occkd_lib.evaluation import counts_right, holm, interval, mcnemar_test, paired_bootstrap
+from occkd_lib.evaluation import (
+    Interval,
+    compare_over_faces,
+    compare_over_seeds,
+    counts_right,
+    holm,
+    interval,
+    mcnemar_test,
+    score_over_seeds,
+)
 from occkd_lib.results.store import Answers, Store, data_name
 from occkd_lib.results.text import title_of
 from occkd_lib.stages import graph
@@ -78,13 +87,15 @@ def summary(store: Store, tasks: Collection[str] | None = None) -> pd.DataFrame:
 
     Beside the columns of ``collect``: dataset, task, network (the row's), label_rule, title;
     student, control (names of the rows that it is compared with, or ""); seeds (how many), mean,
-    sd (over seeds), values (each seed's), low, high (95 % interval over test faces: Wilson for one
-    seed's accuracy, bootstrap otherwise). For both references X, "student" and "control":
+    sd (over seeds), values (each seed's), low, high (95 % interval over seeds and test faces; for
+    one seed over faces, Wilson's for accuracy). For both references X, "student" and "control":
 
-    vs_X, vs_X_low, vs_X_high: difference to X (mean over common seeds) and its paired bootstrap
-    interval. p_vs_X: McNemar's exact p for one seed's accuracy, the paired bootstrap's otherwise.
-    vs_X_by_seed: the difference of every common seed. p_vs_X_by_seed: McNemar's p of every seed
-    (accuracy). p_vs_X_holm: p_vs_X adjusted over its family, see HOLM.
+    vs_X, vs_X_low, vs_X_high: difference to X (mean over common seeds) and its 95 % interval, seeds
+    and faces both random (``evaluation.crossed``). p_vs_X: its p; for one seed's accuracy
+    McNemar's exact one. vs_X_by_seed: the difference of every common seed. p_vs_X_by_seed:
+    McNemar's p of every seed (accuracy). p_vs_X_holm: p_vs_X adjusted over its family, see HOLM.
+    Secondary: p_vs_X_faces, of these networks, with only the faces random. seeds_vs_X: how many
+    seeds would show the difference that was seen (``OverSeeds.seeds_needed``).
 
     tasks: only the experiments of these (None: all).
     """
@@ -101,7 +112,7 @@ def summary(store: Store, tasks: Collection[str] | None = None) -> pd.DataFrame:
                 target = answers.target[faces]
                 predictions = [said[faces] for said in answers.predictions.values()]
                 values = [metric(target, said) for said in predictions]
-                within = interval(target, predictions, metric)
+                within = with_its_interval(target, predictions, metric)
                 lines.append(
                     {
                         "dataset": data_name(experiment.data),
@@ -137,16 +148,32 @@ def comparison(
     a, b = ([of.predictions[seed][faces] for seed in seeds] for of in (ours, reference or ours))
     target, pairs = ours.target[faces], list(zip(a, b, strict=True))
     exact = [mcnemar_test(x == target, y == target).p for x, y in pairs if counts_right(metric)]
-    difference = low = high = p = math.nan
-    if pairs:
-        test = paired_bootstrap(target, a, b, metric)
-        difference, low, high = test.difference, test.low, test.high
-        p = exact[0] if len(exact) == 1 else test.p
+    difference = low = high = p = over_faces = needed = math.nan
+    if pairs and len(target) > 1:
+        found = compare_over_seeds(target, np.stack(a), np.stack(b), metric)
+        difference, low, high, p = found.difference, found.low, found.high, found.p
+        needed = found.seeds_needed()
+        over_faces = compare_over_faces(target, np.stack(a), np.stack(b), metric).p
+        if len(exact) == 1:
+            p = over_faces = exact[0]
     return {
         f"vs_{name}": difference,
         f"vs_{name}_low": low,
         f"vs_{name}_high": high,
         f"p_vs_{name}": p,
+        f"p_vs_{name}_faces": over_faces,
+        f"seeds_vs_{name}": needed,
         f"vs_{name}_by_seed": [metric(target, x) - metric(target, y) for x, y in pairs],
         f"p_vs_{name}_by_seed": exact,
     }
+
+
+def with_its_interval(
+    target: np.ndarray, predictions: list[np.ndarray], metric: Metric
+) -> Interval:
+    """The mean over seeds: of one seed with the interval over faces, else over both."""
+    if len(predictions) == 1 or len(target) < 2:
+        return interval(target, predictions, metric)
+    found = score_over_seeds(target, np.stack(predictions), metric)
+    least, most = (0.0, 1.0) if metric.factor == 100 else (0.0, math.inf)
+    return Interval(found.difference, max(least, found.low), min(most, found.high))

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from occkd_lib.data import FaceSet
 from occkd_lib.errors import OcckdError
-from occkd_lib.models import FaceNet, FrozenTrunk
+from occkd_lib.models import FaceNet, FrozenTrunk, frozen_of
 from occkd_lib.project import locked, outputs_root, write_atomically
 from occkd_lib.runs import fingerprint
 from occkd_lib.training.device import Compute
@@ -31,8 +31,9 @@ def views_of(faces: FaceSet, model: FaceNet, compute: Compute) -> Views:
 
     model: on compute.device.
     """
-    if isinstance(model, FrozenTrunk):
-        return FeatureViews(faces, model, compute)
+    frozen = frozen_of(model)
+    if frozen:
+        return FeatureViews(faces, frozen, compute)
     return Views(faces, model.input_spec, compute.device)
 
 
@@ -45,7 +46,8 @@ class FeatureViews(Views):
         self._features: dict[tuple[str, bool], Tensor] = {}
 
     def serves(self, model: FaceNet) -> bool:
-        return isinstance(model, FrozenTrunk) and model.reads == self.model.reads
+        frozen = frozen_of(model)
+        return frozen is not None and frozen.reads == self.model.reads
 
     def inputs(
         self, visible: str, index: Tensor, flipped: Tensor, offset: Tensor | None = None

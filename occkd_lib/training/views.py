@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from occkd_lib.data import FaceSet
-from occkd_lib.models import FaceNet, FrozenTrunk, InputSpec, normalize
+from occkd_lib.models import FaceNet, InputSpec, frozen_of, normalize
 from occkd_lib.occlusion import occlude
 
 CHUNK = 256
@@ -98,7 +98,7 @@ class Views:
 
     def serves(self, model: FaceNet) -> bool:
         """Are these the inputs that ``model`` wants?"""
-        return model.input_spec == self.spec and not isinstance(model, FrozenTrunk)
+        return model.input_spec == self.spec and frozen_of(model) is None
 
     def pixels(self, visible: str, index: Tensor, offset: Tensor | None = None) -> Tensor:
         """uint8 B x C x S x S of the faces at ``index`` (on the device); offset: see ``window``."""

@@ -4,7 +4,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from occkd_lib.evaluation import accuracy, compare_over_seeds, crossed, weighted_accuracy
+from occkd_lib.evaluation import (
+    OverSeeds,
+    accuracy,
+    compare_over_faces,
+    compare_over_seeds,
+    crossed,
+    score_over_seeds,
+    weighted_accuracy,
+)
 
 
 def test_by_hand():
@@ -92,3 +100,55 @@ def test_edges():
         crossed(np.ones((3, 1)))
     with pytest.raises(ValueError, match="seeds x 4 faces"):
         compare_over_seeds(np.zeros(4), np.zeros((2, 4)), np.zeros((3, 4)))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_agrees_with_a_crossed_bootstrap(seed):
+    """Seeds and faces drawn anew, both with replacement: the interval is nearly the same."""
+    rng = np.random.default_rng(seed)
+    y = 0.5 + 0.02 * rng.normal(size=(20, 1)) + 0.4 * rng.normal(size=500)
+    y = y + 0.3 * rng.normal(size=y.shape)
+    found, drawn = crossed(y), []
+    for _ in range(2000):
+        chosen = y[rng.integers(20, size=20)]
+        drawn.append(chosen[:, rng.integers(500, size=500)].mean())
+    low, high = np.percentile(drawn, (2.5, 97.5))
+    width = found.high - found.low
+    assert width == pytest.approx(high - low, rel=0.1)
+    assert (found.low, found.high) == pytest.approx((low, high), abs=0.1 * width)
+
+
+def test_faces_alone_average_the_seeds():
+    rng = np.random.default_rng(5)
+    target = rng.integers(0, 2, 60)
+    ours, theirs = (np.where(rng.random((3, 60)) < p, target, 1 - target) for p in (0.8, 0.6))
+    gaps = ((ours == target).mean(0) - (theirs == target).mean(0)).astype(float)
+    found, expected = compare_over_faces(target, ours, theirs), stats.ttest_1samp(gaps, 0)
+    assert (found.difference, found.p) == pytest.approx((gaps.mean(), expected.pvalue))
+    both = compare_over_seeds(target, ours, theirs)
+    assert both.difference == pytest.approx(found.difference)
+    assert both.by_faces == pytest.approx(gaps.var(ddof=1) / 60)
+    per_seed = (ours == target).mean(1) - (theirs == target).mean(1)
+    assert both.by_seeds == pytest.approx(per_seed.var(ddof=1)) and np.isnan(found.by_seeds)
+    assert both.high - both.low > found.high - found.low
+    assert score_over_seeds(target, ours).difference == pytest.approx((ours == target).mean())
+
+
+def test_seeds_needed_by_hand():
+    """by_faces 1, by_seeds 12, (1.960 + 0.842)^2 = 7.849: 4^2 / 7.849 - 1 = 1.0385; 12 / it."""
+    found = OverSeeds(4.0, 0, 0, 0, 5, by_faces=1.0, by_seeds=12.0)
+    assert found.seeds_needed() == 12  # 11.55
+    assert found.seeds_needed(100.0) == 2, "a variance needs two"
+    assert found.seeds_needed(2.5) == np.inf, "no number of seeds makes up for too few faces"
+    assert np.isnan(crossed(np.ones((1, 5))).seeds_needed())
+
+
+def test_as_many_seeds_as_needed_find_it_four_times_in_five():
+    rng = np.random.default_rng(6)
+    true, of_seeds, of_faces, n = 0.01, 0.01, 0.05, 400
+    truth = OverSeeds(true, 0, 0, 0, 2, of_faces**2 / n, of_seeds**2)
+    seeds, hits = int(truth.seeds_needed()), 0
+    for _ in range(500):
+        y = true + of_seeds * rng.normal(size=(seeds, 1)) + of_faces * rng.normal(size=n)
+        hits += crossed(y).p < 0.05
+    assert 0.7 < hits / 500 < 0.88  # t instead of normal: a little less than 0.8

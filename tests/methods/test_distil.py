@@ -50,6 +50,8 @@ EXPECTED = {
         {"tau": 0.5, "spare_class": True},
         contrastive_loss(E_S, E_T, tau=0.5, target=TARGET),
     ),
+    # smoothed by 1, the label is gone
+    "smoothing": ({}, nn.functional.cross_entropy(Z_S, TARGET, label_smoothing=1.0)),
 }
 
 

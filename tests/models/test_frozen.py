@@ -5,7 +5,13 @@ import torch
 from safetensors.torch import save_file
 
 from occkd_lib.errors import OcckdError
-from occkd_lib.models import FrozenTrunk, NetworkSettings, build_model, parameter_count
+from occkd_lib.models import (
+    FrozenTrunk,
+    NetworkSettings,
+    build_model,
+    frozen_of,
+    parameter_count,
+)
 from occkd_lib.models.cost import network_cost
 
 
@@ -103,8 +109,7 @@ def test_cost_is_the_head_s(weights):
     ("change", "said"),
     [
         ({"init": "random"}, "a trunk of random values knows nothing"),
-        ({"streams": "fine"}, "neither streams nor resize"),
-        ({"resize": 40}, "neither streams nor resize"),
+        ({"resize": 40}, "does not go with resize"),
     ],
 )
 def test_what_a_frozen_trunk_cannot_be(weights, change, said):
@@ -122,3 +127,30 @@ def test_embedding_width_is_known_without_the_file(weights):
     weights.unlink()
     assert chosen.embedding_dim(3) == 5
     assert isinstance(chosen.outline(3), FrozenTrunk)
+
+
+@pytest.mark.parametrize("trunks", ["two", "shared", "fine"])
+def test_streams_stand_on_a_frozen_trunk(weights, trunks):
+    chosen = NetworkSettings(**{**settings(weights).model_dump(), "streams": trunks})
+    net = chosen.build(3).train()
+    assert not any(".trunk." in name for name in net.state_dict())
+    assert not net.fine.trunk.training
+    frozen = frozen_of(net)
+    assert frozen is net.fine
+    hidden = [trunk.fc.weight for trunk in net.trunks]
+    assert len(hidden) == (2 if trunks == "two" else 1)
+    net(frozen.read_off(pixels())).output.sum().backward()
+    assert all(weight.grad is not None for weight in hidden)
+    assert all(p.grad is None for trunk in net.trunks for p in trunk.trunk.parameters())
+    net.eval()
+    whole, from_features = net(pixels()), net(frozen.read_off(pixels()))
+    torch.testing.assert_close(whole.output, from_features.output)
+    again = chosen.rebuild(3, net.init_record).eval()
+    again.load_state_dict(net.state_dict())
+    torch.testing.assert_close(again(pixels()).output, whole.output)
+
+
+def test_frozen_of_a_network_that_learns_as_a_whole():
+    assert frozen_of(build_model("compact", 3, width=4, input_size=32)) is None
+    streams = NetworkSettings(name="compact", width=4, input_size=32, streams="two")
+    assert frozen_of(streams.build(3)) is None

@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from occkd_lib.evaluation import holm, mcnemar_test, paired_bootstrap
+from occkd_lib.evaluation import (
+    compare_over_faces,
+    compare_over_seeds,
+    holm,
+    mcnemar_test,
+    score_over_seeds,
+)
 from occkd_lib.results import HOLM, WITHOUT_COPIES, collect, open_store, summary
 
 from .conftest import FUSED, made_up_faces, make_recipe, pick, worse, write_run
@@ -100,7 +106,8 @@ def test_one_seed_is_tested_with_mcnemar(results):
     assert (row["student"], row["control"]) == ("student", "control")
     assert row["vs_student"] == pytest.approx(5 / 40)
     assert row["p_vs_student"] == mcnemar_test(standard, student).p == pytest.approx(2 / 32)
-    assert row["p_vs_student_by_seed"] == [row["p_vs_student"]]
+    assert row["p_vs_student_by_seed"] == [row["p_vs_student"]] == [row["p_vs_student_faces"]]
+    assert np.isnan(row["seeds_vs_student"]), "one seed says nothing about others"
     assert row["vs_control"] == pytest.approx(1 / 40)
     assert row["p_vs_control"] == mcnemar_test(standard, control).p == 1
 
@@ -125,9 +132,14 @@ def test_several_seeds_are_tested_together(results):
     assert row["sd"] == pytest.approx(np.std([31 / 40, 30 / 40], ddof=1))
     target = made_up_faces("expression", 40)["target"].to_numpy()[40:]
     ours, theirs = ([worse(target, w + seed) for seed in (0, 1)] for w in (9, 14))
-    test = paired_bootstrap(target, ours, theirs, "accuracy")
+    test = compare_over_seeds(target, np.stack(ours), np.stack(theirs), "accuracy")
     found = row[["vs_student", "vs_student_low", "vs_student_high", "p_vs_student"]]
     assert list(found) == [test.difference, test.low, test.high, test.p]
+    assert row["seeds_vs_student"] == test.seeds_needed()
+    faces = compare_over_faces(target, np.stack(ours), np.stack(theirs), "accuracy")
+    assert row["p_vs_student_faces"] == faces.p
+    within = score_over_seeds(target, np.stack(ours), "accuracy")
+    assert list(row[["mean", "low", "high"]]) == [within.difference, within.low, within.high]
     assert row["p_vs_student_by_seed"] == pytest.approx([2 / 32, 2 / 32])
     assert np.mean(row["vs_student_by_seed"]) == pytest.approx(row["vs_student"])
     weighted = pick(table, row="standard", metric="weighted_accuracy").iloc[0]

@@ -6,16 +6,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def cross_entropy(
-    output: Tensor, target: Tensor, *, weight: float = 1.0, smoothing: float = 0.0
-) -> Tensor:
+def cross_entropy(output: Tensor, target: Tensor, *, weight: float = 1.0) -> Tensor:
     """weight times the batch mean of -sum_k t_k log softmax(output)_k, in float32.
 
     output: B x K. target: B (class index), or B x K shares that sum to 1 (soft labels). weight:
-    beside other terms, as lambda_f of emotional education's Eq. 4. smoothing: the share of every
-    label that is spread evenly over all K classes (Szegedy et al., CVPR 2016, Sect. 7).
+    beside other terms, as lambda_f of emotional education's Eq. 4.
     """
-    return weight * F.cross_entropy(output.float(), target, label_smoothing=smoothing)
+    return weight * F.cross_entropy(output.float(), target)
 
 
 def binary_cross_entropy(output: Tensor, target: Tensor) -> Tensor:
