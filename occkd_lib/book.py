@@ -35,7 +35,7 @@ from occkd_lib.data import FaceSet, copies, verify
 from occkd_lib.methods import Row
 from occkd_lib.models import FaceNet
 from occkd_lib.papers import beside
-from occkd_lib.results import ablations, over_seeds, recalls
+from occkd_lib.results import ablations, choices, labels, over_seeds, recalls
 from occkd_lib.results.store import rows_on
 from occkd_lib.runs import Run
 from occkd_lib.tasks import TASKS, Task, task_of
@@ -47,10 +47,12 @@ __all__ = [
     "Chapter",
     "ablations",
     "beside",
+    "choices",
     "config",
     "copies",
     "data",
     "evaluation",
+    "labels",
     "losses",
     "mining",
     "models",

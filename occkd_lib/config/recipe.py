@@ -55,6 +55,7 @@ class Experiment(Settings):
     stages: dict[str, SerializeAsAny[StageSettings]] = Field(min_length=1)
     ablations: dict[str, Ablation] = {}
     ablation_seeds: tuple[int, ...] | None = Field(None, description="default: all seeds")
+    chapters: tuple[str, ...] | None = Field(None, description="default: all that its stages suit")
 
     @field_validator("data", mode="before")
     @classmethod

@@ -70,13 +70,14 @@ class Job:
 
 
 class Share(TypedDict):
-    """What the graph must know of an experiment: its seeds, its stages and their methods, and
-    whether it is tested on other data sets, too."""
+    """What the graph must know of an experiment: its seeds, its stages and their methods, whether
+    it is tested on other data sets, too, and the chapters that it is told in (None: all)."""
 
     seeds: Sequence[int]
     methods: Sequence[str]
     stages: NotRequired[Sequence[str]]
     test_on: NotRequired[bool]
+    chapters: NotRequired[Sequence[str] | None]
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,9 @@ class Graph:
     def has(self, experiment: str, chapter: Chapter) -> bool:
         """Has an experiment all that a chapter is about?"""
         share = self.experiments[experiment]
+        told = share.get("chapters")
+        if told is not None and chapter.file not in told:
+            return False
         named = set(chapter.stages) <= set(share.get("stages", ()))
         elsewhere = share.get("test_on", False) or not chapter.test_on
         return set(chapter.methods) <= set(share["methods"]) and named and elsewhere

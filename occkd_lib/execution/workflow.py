@@ -25,6 +25,7 @@ from occkd_lib.execution.chapters import Graph, Job, Share, read_chapters
 from occkd_lib.execution.devices import visible_gpus
 from occkd_lib.execution.preflight import check
 from occkd_lib.execution.progress import Listener, Say
+from occkd_lib.plugins import did_you_mean
 from occkd_lib.project import library_hash, locked, outputs_root, project_root
 
 TO_DO, DONE, OLD = "to do", "done", "done by another version of the library"
@@ -59,7 +60,16 @@ class Workflow:
             self.recipe = str(self.file)  # jobs run in other folders
         named = (name for only in self.experiments or ("*",) for name in self.named(only))
         self.experiments = tuple(dict.fromkeys(named))
-        self.graph = Graph(read_chapters(), {name: self.share(name) for name in self.experiments})
+        chapters = read_chapters()
+        for name in self.experiments:
+            for chapter in self.content.experiment(name).chapters or ():
+                if chapter not in chapters:
+                    near = did_you_mean(chapter, chapters)
+                    raise OcckdError(
+                        f"recipe {self.content.name!r}: {name}.chapters: no chapter "
+                        f"{chapter!r}{near}; there are {', '.join(chapters)}"
+                    )
+        self.graph = Graph(chapters, {name: self.share(name) for name in self.experiments})
         self.folder = outputs_root() / self.content.name
         self._again = ("--forceall",) if self.again else ()
         self.gpus = len(visible_gpus())
@@ -85,6 +95,7 @@ class Workflow:
             "methods": sorted(methods),
             "stages": sorted(experiment.stages),
             "test_on": bool(experiment.test_on),
+            "chapters": experiment.chapters,
         }
 
     def check(self) -> None:

@@ -5,7 +5,7 @@ A figure draws what it is given: labels come from the caller, colours from ``Row
 
 from occkd_lib.plots.bars import by_group, discordant_bars, score_bars, shares
 from occkd_lib.plots.confusion import agreement
-from occkd_lib.plots.curves import learning_curves, setting_curves
+from occkd_lib.plots.curves import label_curves, learning_curves, setting_curves
 from occkd_lib.plots.faces import contact_sheet, explanation_grid, image_grid, triplet_strip
 from occkd_lib.plots.forests import (
     ablation_forest,
@@ -21,6 +21,6 @@ from occkd_lib.plots.style import PALETTE, WIDTH, canvas, told_apart
 __all__ = [
     "PALETTE", "WIDTH", "ablation_forest", "agreement", "attention_forest", "by_group", "canvas",
     "contact_sheet", "difference_forest", "discordant_bars", "embedding_maps", "explanation_grid",
-    "image_grid", "learning_curves", "over_seeds_forest", "references", "results_forest",
-    "score_bars", "setting_curves", "shares", "told_apart", "triplet_strip",
+    "image_grid", "label_curves", "learning_curves", "over_seeds_forest", "references",
+    "results_forest", "score_bars", "setting_curves", "shares", "told_apart", "triplet_strip",
 ]  # fmt: skip

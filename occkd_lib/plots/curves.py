@@ -11,6 +11,8 @@ from occkd_lib.plots.style import PALETTE, WIDTH, canvas, colored, dashes
 from occkd_lib.tasks import Metric
 from occkd_lib.tasks.metrics import metric_of
 
+CURVES = ((None, "low", "high"), ("difference", "difference low", "difference high"))
+
 
 def learning_curves(
     histories: Mapping[str, pd.DataFrame],
@@ -86,4 +88,31 @@ def setting_curves(sweeps: Mapping[str, pd.DataFrame], metric: Metric | str) -> 
         order = [len(labels) - 1, *range(len(labels) - 1)]
         figure.legend([handles[k] for k in order], [labels[k] for k in order],
                       loc="outside lower center", ncols=4)  # fmt: skip
+    return figure
+
+
+def label_curves(table: pd.DataFrame, metric: Metric | str) -> Figure:
+    """``results.labels.by_share``: the metric over the share of labels, and the differences to the
+    control, both with 95 % intervals; one line a stage."""
+    metric, stages = metric_of(metric), list(dict.fromkeys(table["stage"]))
+    places = sorted(set(table["share"]))
+    with canvas(1, 2, figsize=(WIDTH, 3.6)) as (figure, (axes,)):
+        for n, stage in enumerate(stages):
+            rows = table[table["stage"] == stage]
+            color, x = PALETTE[n % len(PALETTE)], rows["share"] * 1.03 ** (n - len(stages) / 2)
+            title = rows["title"].iloc[0]
+            for ax, (value, low, high) in zip(axes, CURVES, strict=True):
+                y, least, most = (rows[c or metric.heading] for c in (value, low, high))
+                if y.notna().any():
+                    ax.errorbar(x, y, [y - least, most - y], fmt="o-", color=color, capsize=2,
+                                markersize=4, label=title)  # fmt: skip
+        axes[1].axhline(0, color="0.4", linestyle="--", linewidth=1)
+        axes[0].set(ylabel=metric.heading)
+        axes[1].set(ylabel=f"difference to the control, {metric.unit}")
+        for ax in axes:
+            ax.set(xscale="log", xlabel="labels, % of the training faces")
+            ax.set_xticks(places, [f"{share:g}" for share in places])
+            ax.minorticks_off()
+            ax.grid(True, axis="y")
+        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure

@@ -3,9 +3,11 @@
 store → summary → over_seeds          every line of every table
       → differences                   one experiment, row beside row
       → ablations, attention          one question, one table, one sentence
+      → labels, false_alarms          over several experiments; a method against itself
+kept                                  what came with the book
 """
 
-from occkd_lib.results import ablations, over_seeds
+from occkd_lib.results import ablations, false_alarms, labels, over_seeds
 from occkd_lib.results.differences import (
     differences,
     is_better,
@@ -15,6 +17,7 @@ from occkd_lib.results.differences import (
     verdicts,
     won_back,
 )
+from occkd_lib.results.kept import reference, reference_differences
 from occkd_lib.results.protocol import every_prediction, protocol, stage_table
 from occkd_lib.results.store import Answers, Source, Store, open_store
 from occkd_lib.results.summary import HOLM, OFFICIAL, WITHOUT_COPIES, collect, summary
@@ -22,7 +25,8 @@ from occkd_lib.results.text import Section, p_text, title_of, with_interval
 
 __all__ = [
     "HOLM", "OFFICIAL", "WITHOUT_COPIES", "Answers", "Section", "Source", "Store", "ablations",
-    "collect", "differences", "every_prediction", "is_better", "open_store", "over_seeds",
-    "p_text", "protocol", "right", "scores", "spoken", "stage_table", "summary", "title_of",
-    "verdicts", "with_interval", "won_back",
+    "collect", "differences", "every_prediction", "false_alarms", "is_better", "labels",
+    "open_store", "over_seeds", "p_text", "protocol", "reference", "reference_differences",
+    "right", "scores", "spoken", "stage_table", "summary", "title_of", "verdicts",
+    "with_interval", "won_back",
 ]  # fmt: skip

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from occkd_lib.config import Experiment
+from occkd_lib.results.choices import choice
 from occkd_lib.results.store import COPIES, Answers, Store
 from occkd_lib.runs import environment
 
@@ -28,6 +30,7 @@ def protocol(store: Store) -> dict[str, Any]:
             "n": first.get("n"),
             "test_faces_that_duplicate_train": sum(int(faces[COPIES[0]].sum()) for faces in test),
             "test_faces_that_nearly_copy_train": sum(int(faces[COPIES[1]].sum()) for faces in test),
+            "choices": {stage: choice(store, name, stage) for stage in tuned(experiment)},
             "runs": {
                 f"seed{seed}/{stage}": {k: v for k, v in status.items() if k != "config"}
                 for (seed, stage), status in runs.items()
@@ -38,6 +41,11 @@ def protocol(store: Store) -> dict[str, Any]:
         "report": environment(),
         "experiments": experiments,
     }
+
+
+def tuned(experiment: Experiment) -> list[str]:
+    """The stages that were chosen among arms."""
+    return [stage for stage in experiment.stages if experiment.tuned_arms(stage)]
 
 
 def stage_table(store: Store) -> pd.DataFrame:

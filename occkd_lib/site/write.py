@@ -24,6 +24,8 @@ from occkd_lib.results import (
     ablations,
     collect,
     every_prediction,
+    false_alarms,
+    labels,
     open_store,
     over_seeds,
     protocol,
@@ -127,6 +129,11 @@ def section_parts(
     for s in over_seeds.sections(store, results):
         assert s.metric
         yield section_part(folder, s, plots.over_seeds_forest(s.table, s.metric))
+    for s in labels.sections(store):
+        assert s.metric
+        yield section_part(folder, s, plots.label_curves(s.table, s.metric))
+    for s in false_alarms.sections(store):
+        yield section_part(folder, s)
     for s in ablations.sections(store):
         assert s.metric
         yield section_part(folder, s, plots.ablation_forest(s.table, s.metric, title=s.heading))

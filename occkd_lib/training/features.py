@@ -73,7 +73,7 @@ class FeatureViews(Views):
         with locked(lock, lambda: print("another process reads them, waiting", file=sys.stderr)):
             shape = len(self), self.model.feature_width
             try:
-                kept = np.load(path)
+                kept = np.load(path, mmap_mode="c")  # in memory once, whoever reads it
                 if kept.shape == shape:
                     return kept
             except (OSError, ValueError, EOFError):

@@ -19,11 +19,12 @@ def relational_distance_loss(student: Tensor, teacher: Tensor) -> Tensor:
     sums over pairs; the mean over all B x B (a face and itself: 0) is the authors' code. 0 where
     all of student and all of teacher is one point.
 
-    student: B x D. teacher: B x D', of any width; no gradient reaches it. Memory B x B x D.
-    Computed in float32 whatever comes in.
+    student: B x D. teacher: B x D', of any width; no gradient reaches it. Computed in float32
+    whatever comes in.
     """
     same_faces("student", student, "teacher", teacher)
-    return F.smooth_l1_loss(_distances(student.float()), _distances(teacher.detach().float()))
+    with torch.autocast(student.device.type, enabled=False):
+        return F.smooth_l1_loss(_distances(student.float()), _distances(teacher.detach().float()))
 
 
 def relational_angle_loss(student: Tensor, teacher: Tensor) -> Tensor:
@@ -54,12 +55,13 @@ def unit_vectors(x: Tensor, floor: float | Tensor = 1e-12, *, dim: int = 1) -> T
 
 def _differences(x: Tensor) -> Tensor:
     """B x B x D: from face i (first axis) to face j."""
-    return x[None, :] - x[:, None]  # no |a|^2 - 2ab + |b|^2, which cancels for close faces
+    return x[None, :] - x[:, None]
 
 
 def _distances(x: Tensor) -> Tensor:
     """B x B, divided by the mean of those that are not 0."""
-    distances = torch.linalg.vector_norm(_differences(x), dim=2)  # its slope at 0 is 0
+    # not by |a|^2 - 2ab + |b|^2, which cancels for close faces; its slope at 0 is 0
+    distances = torch.cdist(x, x, compute_mode="donot_use_mm_for_euclid_dist")
     mean = distances.sum() / (distances > 0).sum().clamp_min(1)
     return distances / mean.where(mean > 0, 1)
 

@@ -1,0 +1,63 @@
+"""How often a test over faces alone is wrong: one method against itself, trained twice.
+
+Two trainings of one method differ in their random numbers alone. Whoever takes the networks as
+given, as McNemar's test does, compares two *networks*, and those do differ; that the *methods* do
+is a false alarm, every time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import combinations
+
+import pandas as pd
+
+from occkd_lib.errors import OcckdError
+from occkd_lib.evaluation import compare_over_faces, counts_right, mcnemar_test
+from occkd_lib.results.crossed_table import answers_by_seed
+from occkd_lib.results.differences import LEVEL
+from occkd_lib.results.store import Store
+from occkd_lib.results.text import Section
+from occkd_lib.stages import graph
+from occkd_lib.tasks import task_of
+
+HEADING = "False alarms"
+SENTENCE = (
+    "Each stage against itself, trained with another seed: a pair of seeds, the same test faces. "
+    "There is no difference between a method and itself, so a test at 5 % should find one in five "
+    "of a hundred pairs. Over faces alone (McNemar's test; for years a t test) it finds one as "
+    "often as stands here: that networks differ is true, that methods do is not."
+)
+
+
+def false_alarms(store: Store, experiment: str) -> pd.DataFrame:
+    """A row a stage that has two finished seeds or more: stage, pairs of seeds, alarms (p below 5 %
+    over faces alone), share (per cent)."""
+    chosen = store.recipe.experiment(experiment)
+    metric, rows = task_of(chosen.task).metric, []
+    for name, stage in graph(chosen).items():
+        if not stage.method.makes_network:
+            continue
+        try:
+            tables = answers_by_seed(store, experiment, {name: (name, stage.view)})
+        except OcckdError:  # not trained yet
+            continue
+        p = []
+        for one, other in combinations(tables.values(), 2):
+            target, a, b = one["target"], one[name], other[name]
+            if counts_right(metric):
+                p.append(mcnemar_test(a == target, b == target).p)
+            else:
+                p.append(compare_over_faces(target, a.to_numpy(), b.to_numpy(), metric).p)
+        if p:
+            alarms = sum(value < LEVEL for value in p)
+            rows.append((experiment, name, len(p), alarms, round(100 * alarms / len(p), 1)))
+    return pd.DataFrame(rows, columns=["experiment", "stage", "pairs", "alarms", "alarms, %"])
+
+
+def sections(store: Store) -> Iterator[Section]:
+    """One table, if any stage has been trained twice."""
+    parts = [false_alarms(store, name) for name in store.recipe.experiments]
+    table = pd.concat([part for part in parts if len(part)] or parts[:1])
+    if len(table):
+        yield Section(HEADING, SENTENCE, table, table.astype(str))

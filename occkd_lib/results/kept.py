@@ -1,0 +1,42 @@
+"""Results that came with the book: outputs/reference/<recipe>, read again."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from occkd_lib.errors import OcckdError
+from occkd_lib.project import project_root
+from occkd_lib.results.summary import OFFICIAL
+from occkd_lib.tasks import METRICS, task_of
+
+
+def reference(recipe: str, name: str = "summary") -> pd.DataFrame:
+    """A table of the reference, as ``results.write_results`` wrote it; OcckdError for none."""
+    path = project_root() / "outputs" / "reference" / recipe / f"{name}.csv"
+    if not path.is_file():
+        raise OcckdError(
+            f"no outputs/reference/{recipe}/{name}.csv: write it with "
+            f"'occkd results {recipe} --reference'"
+        )
+    return pd.read_csv(path)
+
+
+def reference_differences(recipe: str, experiment: str, against: str = "control") -> pd.DataFrame:
+    """The reference's differences to ``against``, in the columns of ``results.differences``.
+
+    One row a method with such a difference, of the task's own metric over all test faces; seeds
+    and faces are random. More columns: seeds, needed (seeds that would show what was seen).
+    """
+    table = reference(recipe)
+    table = table[(table["experiment"] == experiment) & (table["subset"] == OFFICIAL)]
+    rows = []
+    for line in table.to_dict("records"):
+        metric = METRICS[line["metric"]]
+        if metric.name != task_of(line["task"]).metric.name or pd.isna(line[f"vs_{against}"]):
+            continue
+        found = [metric.factor * line[f"vs_{against}{part}"] for part in ("", "_low", "_high")]
+        p = line[f"p_vs_{against}"], line[f"p_vs_{against}_holm"]
+        seeds = len(str(line[f"vs_{against}_by_seed"]).split())
+        rows.append((line["title"], line[against], *found, *p, seeds, line[f"seeds_vs_{against}"]))
+    columns = ["method", "against", "difference", "low", "high", "p", "p (Holm)", "seeds", "needed"]
+    return pd.DataFrame(rows, columns=columns).round({"difference": 2, "low": 2, "high": 2})

@@ -1,0 +1,75 @@
+"""Few labels: what each stage reaches with the labels of a share of the faces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import pandas as pd
+
+from occkd_lib.errors import OcckdError
+from occkd_lib.evaluation import holm
+from occkd_lib.results.crossed_table import answers_by_seed, differences, scores
+from occkd_lib.results.store import Store
+from occkd_lib.results.text import Section
+from occkd_lib.stages import graph
+from occkd_lib.tasks import task_of
+
+SENTENCE = (
+    "The student may use the labels of a share of the training faces, drawn within each class; a "
+    "teacher speaks about all of them. Differences are to the control with as many labels; seeds "
+    "and faces are random, and Holm's family is the whole table."
+)
+TEACHERS = ("teacher", "modest_teacher")  # they see the full face
+PLACES = {"low": "difference low", "high": "difference high"}
+
+
+def shares(store: Store) -> dict[float, str]:
+    """Share of the labels -> the experiment whose student knows so many, the smallest first."""
+    found = {}
+    for name, experiment in store.recipe.experiments.items():
+        share = getattr(experiment.stages.get("student"), "label_share", None)
+        if share is not None:
+            found[share] = name
+    if not found:
+        raise OcckdError(f"recipe {store.recipe.name!r}: no student has a label_share")
+    return dict(sorted(found.items()))
+
+
+def by_share(store: Store, stages: Sequence[str], control: str = "control") -> pd.DataFrame:
+    """A row a share and stage: what it reaches, and its difference to the control of that share.
+
+    Columns: share (per cent), stage, title, the metric, low, high; difference, difference low,
+    difference high, p, p (Holm), seeds. Seeds and faces are random (``evaluation.crossed``); Holm's
+    family is all differences of the table. A stage that an experiment lacks has no row there.
+    """
+    parts = []
+    for share, name in shares(store).items():
+        chosen = graph(store.recipe.experiment(name))
+        metric = task_of(store.recipe.experiment(name).task).metric
+        asked = {s: (s, chosen[s].view) for s in stages if s in chosen}
+        tables = answers_by_seed(store, name, asked)
+        pairs = [(s, control) for s in asked if s in chosen[control].settings.controls]
+        found = differences(tables, pairs, metric).set_index("method")
+        rows = scores(tables, metric).join(
+            found[["difference", "low", "high", "p"]].rename(columns=lambda c: PLACES.get(c, c))
+        )
+        titles = [chosen[s].settings.title or chosen[s].method.title for s in rows.index]
+        rows = rows.rename_axis("stage").reset_index().drop(columns="n")
+        rows.insert(0, "share", 100 * share)
+        rows.insert(2, "title", titles)
+        parts.append(rows)
+    table = pd.concat(parts, ignore_index=True)
+    table["p (Holm)"] = holm(table["p"].to_numpy()).round(4)
+    return table
+
+
+def sections(store: Store) -> Iterator[Section]:
+    """The table over all shares, if the recipe has any and a seed of each is finished."""
+    try:
+        names = shares(store)
+        stages = {s: None for name in names.values() for s in store.recipe.experiment(name).stages}
+        table = by_share(store, [s for s in stages if s not in TEACHERS])
+    except OcckdError:  # no such recipe, or nothing finished yet
+        return
+    metric = task_of(store.recipe.experiment(next(iter(names.values()))).task).metric
+    yield Section("Few labels", SENTENCE, table, table.astype(str).replace("nan", ""), metric)

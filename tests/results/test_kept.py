@@ -1,0 +1,55 @@
+"""The results that came with the book are read as they were written."""
+
+import pandas as pd
+import pytest
+
+from occkd_lib.errors import OcckdError
+from occkd_lib.results import (
+    false_alarms,
+    open_store,
+    reference,
+    reference_differences,
+    summary,
+)
+from occkd_lib.site.write import plain
+
+from .conftest import make_recipe, write_seed
+
+
+@pytest.fixture
+def written(outputs, tmp_path, monkeypatch):
+    recipe = make_recipe("gender", "age")
+    for seed in (0, 1):
+        for name in ("gender", "age"):
+            write_seed(recipe, name, seed)
+    monkeypatch.setattr("occkd_lib.results.kept.project_root", lambda: tmp_path)
+    store, folder = open_store(recipe), tmp_path / "outputs" / "reference" / "tiny"
+    folder.mkdir(parents=True)
+    table = summary(store)
+    table.map(plain).to_csv(folder / "summary.csv", index=False)
+    [section] = false_alarms.sections(store)
+    section.text.to_csv(folder / "false-alarms.csv", index=False)
+    return table
+
+
+def test_differences_in_points_and_years(written):
+    for name, factor in (("gender", 100), ("age", 1)):
+        table = reference_differences("tiny", name).set_index("method")
+        ours = written[(written["experiment"] == name) & (written["subset"] == "official")]
+        line = ours[ours["row"] == "standard"].iloc[0]
+        found = table.loc["standard T-S"]
+        assert found["against"] == "control" and found["seeds"] == 2
+        assert found["difference"] == pytest.approx(factor * line["vs_control"], abs=0.006)
+        assert found["low"] == pytest.approx(factor * line["vs_control_low"], abs=0.006)
+        assert found["p (Holm)"] == pytest.approx(line["p_vs_control_holm"])
+        assert found["needed"] == pytest.approx(line["seeds_vs_control"])
+        assert "student" not in table.index, "it has no control"
+        against = reference_differences("tiny", name, "student")
+        assert set(against["against"]) == {"student"}
+
+
+def test_other_tables_by_their_name(written):
+    assert {"stage", "pairs", "alarms"} <= set(reference("tiny", "false-alarms").columns)
+    assert isinstance(reference("tiny"), pd.DataFrame)
+    with pytest.raises(OcckdError, match=r"no outputs/reference/tiny/nose.csv: write it with"):
+        reference("tiny", "nose")

@@ -1,0 +1,73 @@
+"""Few labels: one row a share and stage, against the control of the same share."""
+
+import numpy as np
+import pytest
+
+from occkd_lib.config import Recipe
+from occkd_lib.errors import OcckdError
+from occkd_lib.evaluation import holm
+from occkd_lib.plots import label_curves
+from occkd_lib.results import crossed_table, labels, open_store
+
+from .conftest import make_recipe, write_run
+
+STAGES = ("student", "control", "standard", "triplet")
+
+
+def with_share(share):
+    content = make_recipe("gender").experiments["gender"].model_dump(mode="json")
+    for stage in STAGES:
+        content["stages"][stage]["label_share"] = share
+    content["stages"]["student"]["start"] = None
+    del content["stages"]["fusion"], content["stages"]["other_half"]
+    return content
+
+
+@pytest.fixture
+def store(outputs):
+    recipe = Recipe(
+        name="tiny",
+        description="toy",
+        experiments={"half": with_share(0.5), "tenth": with_share(0.1)},
+    )
+    for name, more in (("half", 0), ("tenth", 10)):
+        for seed in (0, 1):
+            for stage, wrong in zip(STAGES, (9, 8, 4, 10), strict=True):
+                write_run(recipe, name, seed, stage, wrong + more + seed)
+    return open_store(recipe)
+
+
+def test_shares_from_the_smallest(store):
+    assert labels.shares(store) == {0.1: "tenth", 0.5: "half"}
+    with pytest.raises(OcckdError, match="no student has a label_share"):
+        labels.shares(open_store(make_recipe("gender")))
+
+
+def test_each_share_against_its_own_control(store):
+    table = labels.by_share(store, STAGES)
+    assert table["share"].tolist() == [10.0] * 4 + [50.0] * 4
+    assert table["stage"].tolist() == [*STAGES] * 2
+    wrong = np.array([19.5, 18.5, 14.5, 20.5, 9.5, 8.5, 4.5, 10.5])
+    assert table["accuracy, %"].to_numpy() == pytest.approx(100 - 2.5 * wrong, abs=0.01)
+    gaps = table["difference"].to_numpy()
+    assert gaps == pytest.approx([np.nan, np.nan, 10, -5] * 2, nan_ok=True)
+    assert table["p (Holm)"].to_numpy() == pytest.approx(
+        holm(table["p"].to_numpy()), nan_ok=True, abs=1e-4
+    )
+    assert table["title"].tolist()[2] == "standard T-S" and set(table["seeds"]) == {2}
+    tables = crossed_table.answers_by_seed(store, "tenth", ["control", "standard"])
+    found = crossed_table.differences(tables, [("standard", "control")], "accuracy").iloc[0]
+    ours = table.iloc[2]
+    assert list(ours[["difference low", "difference high"]]) == list(found[["low", "high"]])
+
+
+def test_one_section_where_there_are_shares(store):
+    [section] = labels.sections(store)
+    assert "teacher" not in set(section.table["stage"])
+    assert len(section.text) == len(section.table) == 8
+    figure = label_curves(section.table, "accuracy")
+    left, right = figure.axes
+    assert len(left.containers) == 4 and len(right.containers) == 2, "a control has no difference"
+    assert left.get_xscale() == right.get_xscale() == "log"
+    assert [t.get_text() for t in right.get_xticklabels()] == ["10", "50"]
+    assert list(labels.sections(open_store(make_recipe("gender")))) == []
