@@ -5,7 +5,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from occkd_lib.mining import Triplets, mine_hard_triplets, mine_random_triplets
+from occkd_lib.mining import (
+    Triplets,
+    mine_hard_triplets,
+    mine_own_triplets,
+    mine_random_triplets,
+    mine_semi_hard_triplets,
+)
 
 MINERS = (mine_hard_triplets, mine_random_triplets)
 
@@ -192,11 +198,11 @@ def test_own_faces_and_semi_hard_negatives_equal_the_loop(seed, n, fraction):
     student, teacher = embeddings(seed, n)
     targets = torch.arange(n) % 3
     own, semi, hard = (
-        MINERS[name](
+        mine(
             student, teacher, targets, fraction=fraction,
             generator=torch.Generator().manual_seed(seed),
         )
-        for name in ("own", "semi_hard", "hard")
+        for mine in (mine_own_triplets, mine_semi_hard_triplets, mine_hard_triplets)
     )  # fmt: skip
     assert own.positive.tolist() == semi.positive.tolist() == list(range(n))
     assert torch.equal(own.negative, hard.negative)

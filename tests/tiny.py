@@ -7,6 +7,7 @@ from typing import Any
 from occkd_lib.config import Recipe, load_recipe, merge
 
 HALVES = ("expression", "gender", "age")
+EDUCATION = ("education", "education_street", "together")
 TINY: dict[str, Any] = {
     "data": {"faces": 120},
     "network": {"width": 4, "input_size": 32},
@@ -31,9 +32,8 @@ def tiny_education(**change: Any) -> Recipe:
     """Its emotional education at toy size: one epoch a stage, small faces and networks."""
     recipe = load_recipe("demo")
     experiments = {}
-    for name, experiment in recipe.experiments.items():
-        if name in HALVES:
-            continue
+    for name in EDUCATION:
+        experiment = recipe.experiments[name]
         small: dict[str, Any] = {"data": {"faces": 120}, "batch_size": 16, "stages": {}}
         small["network"] = {"width": 4, "input_size": 32}
         for stage, settings in experiment.stages.items():

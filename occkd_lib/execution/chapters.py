@@ -71,13 +71,13 @@ class Job:
 
 class Share(TypedDict):
     """What the graph must know of an experiment: its seeds, its stages and their methods, whether
-    it is tested on other data sets, too, and the chapters that it is told in (None: all)."""
+    it is tested on other data sets, too, and the chapters that it is told in (not there: all)."""
 
     seeds: Sequence[int]
     methods: Sequence[str]
     stages: NotRequired[Sequence[str]]
     test_on: NotRequired[bool]
-    chapters: NotRequired[Sequence[str] | None]
+    chapters: NotRequired[Sequence[str]]
 
 
 @dataclass(frozen=True)
@@ -104,8 +104,7 @@ class Graph:
     def has(self, experiment: str, chapter: Chapter) -> bool:
         """Has an experiment all that a chapter is about?"""
         share = self.experiments[experiment]
-        told = share.get("chapters")
-        if told is not None and chapter.file not in told:
+        if "chapters" in share and chapter.file not in share["chapters"]:
             return False
         named = set(chapter.stages) <= set(share.get("stages", ()))
         elsewhere = share.get("test_on", False) or not chapter.test_on

@@ -90,13 +90,15 @@ class Workflow:
         """What the graph must know of an experiment."""
         experiment = self.content.experiment(name)
         methods = {experiment.method(stage).name for stage in experiment.stages}
-        return {
+        share: Share = {
             "seeds": self.seeds or experiment.seeds,
             "methods": sorted(methods),
             "stages": sorted(experiment.stages),
             "test_on": bool(experiment.test_on),
-            "chapters": experiment.chapters,
         }
+        if experiment.chapters is not None:  # Snakemake does not pass None on
+            share["chapters"] = experiment.chapters
+        return share
 
     def check(self) -> None:
         """OcckdError for what would stop a job later: data, networks, plug-ins, notebooks."""

@@ -25,8 +25,8 @@ def mark(recipe: str) -> str:
 def headline(summary: pd.DataFrame) -> str:
     """A GitHub table of a recipe's main metrics; summary: as ``results.summary``, or read again.
 
-    One row a method and view: the mean over seeds with its 95 % interval over test faces, and for
-    distilled students the differences to the undistilled student and to the control.
+    One row a method and view: the mean over seeds with its 95 % interval (seeds and test faces both
+    random), and for distilled students the differences to the undistilled student and the control.
     """
     lines = []
     for row in summary[summary["subset"] == OFFICIAL].to_dict("records"):

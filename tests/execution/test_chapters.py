@@ -130,8 +130,9 @@ def test_all_chapters_in_the_order_of_the_book():
     jobs = graph(seeds=(0, 7)).jobs()
     middle = ["02_teachers", "03_students", "04_kd", "05_triplet_kd", "06_fusion",
               "07_ablations", "08_grad_cam"]  # fmt: skip
-    assert files(jobs) == ["01_data", *middle, *middle, "09_mcnemar", "10_results"]
-    assert [job.seed for job in jobs] == [None, *[0] * 7, *[7] * 7, None, None]
+    last = ["09_mcnemar", "16_other_teachers", "10_results"]
+    assert files(jobs) == ["01_data", *middle, *middle, *last]
+    assert [job.seed for job in jobs] == [None, *[0] * 7, *[7] * 7, None, None, None]
 
 
 @pytest.mark.parametrize(
@@ -145,8 +146,9 @@ def test_all_chapters_in_the_order_of_the_book():
             Job("10_results"),
             [
                 Job("07_ablations", "fer", 0), Job("09_mcnemar", "fer"),
-                Job("07_ablations", "fer", 7), Job("07_ablations", "age", 1),
-                Job("09_mcnemar", "age"),
+                Job("16_other_teachers", "fer"), Job("07_ablations", "fer", 7),
+                Job("07_ablations", "age", 1), Job("09_mcnemar", "age"),
+                Job("16_other_teachers", "age"),
             ],
         ),
     ],
@@ -224,3 +226,13 @@ def test_the_results_wait_for_the_second_part():
     place = {job: n for n, job in enumerate(both.jobs())}
     assert all(place[other] < place[job] for job in place for other in both.before(job))
     assert both.jobs()[-1] == Job("10_results")
+
+
+def test_an_experiment_is_told_in_the_chapters_that_it_names():
+    told = {"seeds": (0,), "methods": EVERY, "chapters": ("04_kd", "10_results")}
+    alone = Graph(CHAPTERS, {"fer": told})
+    assert files(alone.jobs()) == ["04_kd", "10_results"]
+    assert alone.before(Job("04_kd", "fer", 0)) == [], "what it builds on is not told either"
+    both = Graph(CHAPTERS, {"fer": told, "age": {"seeds": (0,), "methods": EVERY}})
+    assert {job.chapter for job in both.jobs() if job.experiment == "fer"} == {"04_kd"}
+    assert Job("04_kd", "fer", 0) in both.before(Job("10_results"))

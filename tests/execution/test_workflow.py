@@ -75,9 +75,12 @@ def test_the_plan_of_the_demo(project):
         "01", "02", "11", "12", "13",
     ]  # fmt: skip
     assert [j.chapter for j in jobs if j.experiment == "together"] == ["01_data", "15_together"]
+    assert [j.chapter for j in jobs if j.experiment == "losses"] == ["16_other_teachers"]
+    assert [j for j in jobs if j.chapter == "17_few_labels"] == [Job("17_few_labels")]
+    assert not any(j.experiment == "labels_3" for j in jobs)
     assert jobs[1] == Job("02_teachers", "expression", 0)
     assert jobs[-1] == Job("10_results", None, None)
-    assert len(jobs) == 39
+    assert len(jobs) == 41
     assert not (project / "outputs").exists()
 
 
@@ -175,7 +178,7 @@ def test_a_recipe_file_is_passed_on_by_its_full_path(project, own_recipe, monkey
     workflow = Workflow("mine.yaml")
     assert workflow.recipe == str(project / "mine.yaml")
     assert workflow.folder == project / "outputs" / "mine"
-    assert len(workflow.plan()) == 39
+    assert len(workflow.plan()) == 41
 
 
 @pytest.mark.parametrize(("gpus", "cores", "threads"), [(0, 4, 1), (2, 8, 1)])
@@ -206,7 +209,7 @@ def test_missing_data_are_told_before_anything_starts(project, own_recipe, monke
         workflow.check()
     assert str(caught.value).endswith(
         ". Without it: --only expression --only gender --only education "
-        "--only education_street --only together"
+        "--only education_street --only together --only losses --only labels_3 --only labels_30"
     )
     Workflow(recipe, experiments=("gender",)).check()
 
