@@ -12,47 +12,39 @@ from itertools import combinations
 
 import pandas as pd
 
-from occkd_lib.errors import OcckdError
 from occkd_lib.evaluation import compare_over_faces, counts_right, mcnemar_test
-from occkd_lib.results.crossed_table import answers_by_seed
 from occkd_lib.results.differences import LEVEL
 from occkd_lib.results.store import Store
 from occkd_lib.results.text import Section
-from occkd_lib.stages import graph
 from occkd_lib.tasks import task_of
 
 HEADING = "False alarms"
 SENTENCE = (
-    "Each stage against itself, trained with another seed: a pair of seeds, the same test faces. "
+    "Each row against itself, trained with another seed: a pair of seeds, the same test faces. "
     "There is no difference between a method and itself, so a test at 5 % should find one in five "
     "of a hundred pairs. Over faces alone (McNemar's test; for years a t test) it finds one as "
-    "often as stands here: that networks differ is true, that methods do is not."
+    "often as stands here: that networks differ may be true, that methods do is not."
 )
 
 
 def false_alarms(store: Store, experiment: str) -> pd.DataFrame:
-    """A row a stage that has two finished seeds or more: stage, pairs of seeds, alarms (p below 5 %
-    over faces alone), share (per cent)."""
-    chosen = store.recipe.experiment(experiment)
-    metric, rows = task_of(chosen.task).metric, []
-    for name, stage in graph(chosen).items():
-        if not stage.method.makes_network:
+    """A row a network with two finished seeds or more, on the view it was trained on: experiment,
+    row, pairs of seeds, alarms (p below 5 % over faces alone), and their share (per cent)."""
+    metric, rows = task_of(store.recipe.experiment(experiment).task).metric, []
+    for answers in store.answers(experiment):
+        if answers.row.view != answers.row.trained_on[-1]:
             continue
-        try:
-            tables = answers_by_seed(store, experiment, {name: (name, stage.view)})
-        except OcckdError:  # not trained yet
-            continue
-        p = []
-        for one, other in combinations(tables.values(), 2):
-            target, a, b = one["target"], one[name], other[name]
+        target, p = answers.target, []
+        for ours, theirs in combinations(answers.predictions.values(), 2):
             if counts_right(metric):
-                p.append(mcnemar_test(a == target, b == target).p)
+                p.append(mcnemar_test(ours == target, theirs == target).p)
             else:
-                p.append(compare_over_faces(target, a.to_numpy(), b.to_numpy(), metric).p)
+                p.append(compare_over_faces(target, ours, theirs, metric).p)
         if p:
             alarms = sum(value < LEVEL for value in p)
-            rows.append((experiment, name, len(p), alarms, round(100 * alarms / len(p), 1)))
-    return pd.DataFrame(rows, columns=["experiment", "stage", "pairs", "alarms", "alarms, %"])
+            share = round(100 * alarms / len(p), 1)
+            rows.append((experiment, answers.row.name, len(p), alarms, share))
+    return pd.DataFrame(rows, columns=["experiment", "row", "pairs", "alarms", "alarms, %"])
 
 
 def sections(store: Store) -> Iterator[Section]:

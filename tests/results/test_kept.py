@@ -49,7 +49,7 @@ def test_differences_in_points_and_years(written):
 
 
 def test_other_tables_by_their_name(written):
-    assert {"stage", "pairs", "alarms"} <= set(reference("tiny", "false-alarms").columns)
+    assert {"row", "pairs", "alarms"} <= set(reference("tiny", "false-alarms").columns)
     assert isinstance(reference("tiny"), pd.DataFrame)
     with pytest.raises(OcckdError, match=r"no outputs/reference/tiny/nose.csv: write it with"):
         reference("tiny", "nose")

@@ -17,6 +17,19 @@ def test_every_prediction_is_kept(full):
     assert len(table) == 2 * 40 * (3 + 5 + 4), "seeds, faces, and three views of the teacher"
 
 
+def test_years_are_kept_to_hundredths(outputs):
+    recipe = make_recipe("age")
+    run = write_run(recipe, "age", 0, "student", 3)
+    table = run.predictions
+    table["prediction"] = table["target"] + 1.23456
+    run.save_table("predictions.parquet", table)
+    kept = every_prediction(open_store(recipe).answers("age"))
+    exact = table.loc[table["split"] == "test", "prediction"].to_numpy()
+    assert kept["prediction"].dtype == "float32"
+    assert abs(kept["prediction"].to_numpy() - exact).max() <= 0.005 + 1e-5
+    assert abs(kept["prediction"].to_numpy() - exact).max() > 0
+
+
 def test_protocol(full):
     content = json.loads(json.dumps(protocol(full)))
     assert content["recipe"]["name"] == "tiny" and "library_hash" in content["report"]

@@ -151,9 +151,11 @@ def test_each_section_is_drawn_in_its_own_way(recipe, tmp_path, monkeypatch):
     store = open_store(recipe)
     parts = list(write.section_parts(tmp_path, store, write.summary(store), maps=True))
     titles = [part.title for part in parts]
-    assert titles[0] == "Over seeds gender"
+    assert titles[:2] == ["Over seeds gender", "False alarms"]
     assert titles[-2:] == ["Where the two papers disagree", "Grad-CAM gender"]
-    assert [len(part.figures) for part in parts] == [1] * (len(parts) - 2) + [0, 1]
+    words = {"False alarms", "Where the two papers disagree"}
+    assert {part.title for part in parts if not part.figures} == words
+    assert all(len(part.figures) == 1 for part in parts if part.title not in words)
     first, *questions, last = drawn
     assert "at" not in first
     assert all(how["title"].endswith("?") for how in questions)
