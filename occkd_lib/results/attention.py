@@ -31,6 +31,10 @@ from occkd_lib.training.predict import predict
 from occkd_lib.training.predictions import NETWORK
 from occkd_lib.training.views import Views
 
+FROZEN = (
+    "Its networks stand on a frozen trunk, which sees whatever they are taught: maps of all test faces "
+    "would take longer than all trainings did, and are left out."
+)
 MASS = ["mass, %", "low", "high"]
 CHUNK = 512  # faces whose maps are held at once
 Watched = tuple[FaceNet, str]  # a network, and the view that it is shown
@@ -202,6 +206,9 @@ def sections(store: Store) -> Iterator[Section]:
             continue
         if chance(experiment, faces_of(experiment)) == 100:
             continue  # nothing is hidden: all mass is on the visible part
+        if any(stage.network.frozen for stage in graph(experiment).values()):
+            yield Section(f"Grad-CAM {name}", FROZEN, pd.DataFrame(), pd.DataFrame())
+            continue
         part = view_title(experiment.visible)
         try:
             table = attention_over_seeds(store, name)

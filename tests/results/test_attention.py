@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,6 +13,7 @@ from occkd_lib.models import build_model
 from occkd_lib.results import attention, open_store
 from occkd_lib.results.weights import check_faces, has_data, has_weights
 from occkd_lib.runs import Run
+from occkd_lib.stages import graph
 
 from .conftest import make_recipe, write_run
 
@@ -154,6 +157,18 @@ def test_a_network_without_a_map_is_named_on_the_page(two_seeds, monkeypatch):
     monkeypatch.setattr(attention, "attention_over_seeds", refuse)
     (section,) = attention.sections(two_seeds)
     assert "vit" in section.sentence and section.table.empty
+
+
+def test_a_frozen_trunk_s_maps_are_not_drawn_by_the_hundred(two_seeds, monkeypatch):
+    stages = graph(two_seeds.recipe.experiment("expression"))
+    on_trunk = {
+        name: replace(stage, network=stage.network.model_copy(update={"frozen": object()}))
+        for name, stage in stages.items()
+    }
+    monkeypatch.setattr(attention, "graph", lambda _: on_trunk)
+    monkeypatch.setattr(attention, "attention_over_seeds", lambda *_: pytest.fail("drawn"))
+    (section,) = attention.sections(two_seeds)
+    assert section.sentence == attention.FROZEN and section.table.empty
 
 
 def test_where_nothing_is_hidden_nothing_is_said():
