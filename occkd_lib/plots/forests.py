@@ -195,7 +195,7 @@ def results_forest(
         label_rows(ax, told_apart(dict(zip(drawn["row"], drawn["title"], strict=True))).values())
         ax.grid(True, axis="x")
         good = better(metric, "higher", "lower")
-        ax.set_xlabel(f"{metric.heading} ({good}; bars: 95 % interval over test faces)")
+        ax.set_xlabel(f"{metric.heading} ({good}; bars: 95 % interval)")
         name, n = drawn["experiment"].iloc[0], drawn["n"].iloc[0]
         ax.set_title(f"{name}: {view_title(view)} visible, n = {n:,}")
     return figure

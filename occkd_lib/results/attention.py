@@ -32,8 +32,8 @@ from occkd_lib.training.predictions import NETWORK
 from occkd_lib.training.views import Views
 
 FROZEN = (
-    "Its networks stand on a frozen trunk, which sees whatever they are taught: maps of all test faces "
-    "would take longer than all trainings did, and are left out."
+    "Its networks stand on a frozen trunk, which looks alike whatever they are taught. Maps of all "
+    "test faces would take longer than all trainings did, and are left out."
 )
 MASS = ["mass, %", "low", "high"]
 CHUNK = 512  # faces whose maps are held at once
