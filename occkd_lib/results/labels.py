@@ -40,13 +40,16 @@ def by_share(store: Store, stages: Sequence[str], control: str = "control") -> p
 
     Columns: share (per cent), stage, title, the metric, low, high; difference, difference low,
     difference high, p, p (Holm), seeds. Seeds and faces are random (``evaluation.crossed``); Holm's
-    family is all differences of the table. A stage that an experiment lacks has no row there.
+    family is all differences of the table. A stage that an experiment lacks has no row there, nor
+    has a share of which no seed is finished. OcckdError where none is.
     """
     parts = []
     for share, name in shares(store).items():
         chosen = graph(store.recipe.experiment(name))
         metric = task_of(store.recipe.experiment(name).task).metric
         asked = {s: (s, chosen[s].view) for s in stages if s in chosen}
+        if not store.complete_seeds(name, asked):
+            continue
         tables = answers_by_seed(store, name, asked)
         pairs = [(s, control) for s in asked if s in chosen[control].settings.controls]
         found = differences(tables, pairs, metric).set_index("method")
@@ -58,6 +61,10 @@ def by_share(store: Store, stages: Sequence[str], control: str = "control") -> p
         rows.insert(0, "share", 100 * share)
         rows.insert(2, "title", titles)
         parts.append(rows)
+    if not parts:
+        raise OcckdError(
+            f"{store.recipe.name}: no seed of any share has all of {', '.join(stages)}"
+        )
     table = pd.concat(parts, ignore_index=True)
     table["p (Holm)"] = holm(table["p"].to_numpy()).round(4)
     return table

@@ -71,3 +71,15 @@ def test_one_section_where_there_are_shares(store):
     assert left.get_xscale() == right.get_xscale() == "log"
     assert [t.get_text() for t in right.get_xticklabels()] == ["10", "50"]
     assert list(labels.sections(open_store(make_recipe("gender")))) == []
+
+
+def test_a_share_that_is_not_trained_yet_is_left_out(outputs):
+    content = {"half": with_share(0.5), "tenth": with_share(0.1)}
+    recipe = Recipe(name="tiny", description="toy", experiments=content)
+    with pytest.raises(OcckdError, match="no seed of any share has all of student, control"):
+        labels.by_share(open_store(recipe), STAGES)
+    assert list(labels.sections(open_store(recipe))) == []
+    for stage in STAGES:
+        write_run(recipe, "half", 3, stage, 5)
+    table = labels.by_share(open_store(recipe), STAGES)
+    assert set(table["share"]) == {50.0} and set(table["seeds"]) == {1}
