@@ -79,4 +79,5 @@ def sections(store: Store) -> Iterator[Section]:
     except OcckdError:  # no such recipe, or nothing finished yet
         return
     metric = task_of(store.recipe.experiment(next(iter(names.values()))).task).metric
-    yield Section("Few labels", SENTENCE, table, table.astype(str).replace("nan", ""), metric)
+    text = table.map(lambda cell: "" if pd.isna(cell) else str(cell))
+    yield Section("Few labels", SENTENCE, table, text, metric)

@@ -65,6 +65,8 @@ def test_one_section_where_there_are_shares(store):
     [section] = labels.sections(store)
     assert "teacher" not in set(section.table["stage"])
     assert len(section.text) == len(section.table) == 8
+    assert section.text.map(lambda cell: isinstance(cell, str)).all(axis=None), "ready to print"
+    assert section.text["difference"].tolist()[:3] == ["", "", "10.0"]
     figure = label_curves(section.table, "accuracy")
     left, right = figure.axes
     assert len(left.containers) == 4 and len(right.containers) == 2, "a control has no difference"
