@@ -134,10 +134,9 @@ def mine_semi_hard_triplets(
     After FaceNet (Schroff et al., CVPR 2015, Sect. 3.2), which takes the hardest negatives for the
     cause of collapse; where none is farther, the farthest of all. The positive is the same face.
     """
-    positive_pool, negative_pool = draw_pools(
+    _, negative_pool = draw_pools(
         student_embeddings, teacher_embeddings, targets, fraction, max_target_gap, generator
     )
-    del positive_pool
     itself = torch.arange(len(targets), device=student_embeddings.device)
     negative = torch.empty_like(itself)
     reach = (student_embeddings - teacher_embeddings).float().norm(dim=1)

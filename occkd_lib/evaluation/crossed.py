@@ -94,10 +94,10 @@ def score_over_seeds(
     return crossed(values, truth if metric.by_class else None)
 
 
-def compare_over_seeds(
-    target: Values, method: np.ndarray, control: np.ndarray, metric: Metric | str = "accuracy"
-) -> OverSeeds:
-    """Difference of a method's and its control's metric, seeds and faces both random; ``crossed``.
+def gaps(
+    target: Values, method: np.ndarray, control: np.ndarray, metric: Metric | str
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """What ``crossed`` takes of a comparison: S x N, a difference a seed and face, and the groups.
 
     target: N. method, control: predictions S x N of the same seeds and faces.
     """
@@ -111,7 +111,17 @@ def compare_over_seeds(
         metric.per_face(truth, a) - metric.per_face(truth, b)
         for a, b in zip(ours, theirs, strict=True)
     ]
-    return crossed(np.stack(values), truth if metric.by_class else None)
+    return np.stack(values), truth if metric.by_class else None
+
+
+def compare_over_seeds(
+    target: Values, method: np.ndarray, control: np.ndarray, metric: Metric | str = "accuracy"
+) -> OverSeeds:
+    """Difference of a method's and its control's metric, seeds and faces both random; ``crossed``.
+
+    target: N. method, control: predictions S x N of the same seeds and faces.
+    """
+    return crossed(*gaps(target, method, control, metric))
 
 
 def compare_over_faces(
@@ -121,9 +131,5 @@ def compare_over_faces(
 
     What it says of a method is too sure of itself: another training is another network.
     """
-    metric, truth = metric_of(metric), as_numpy(target)
-    sides = [
-        np.mean([metric.per_face(truth, said) for said in np.atleast_2d(side)], axis=0)
-        for side in (method, control)
-    ]
-    return crossed((sides[0] - sides[1])[None], truth if metric.by_class else None)
+    values, groups = gaps(target, method, control, metric)
+    return crossed(values.mean(0)[None], groups)

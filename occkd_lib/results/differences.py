@@ -20,12 +20,12 @@ from occkd_lib.evaluation import (
     mcnemar_test,
     paired_bootstrap,
 )
+from occkd_lib.evaluation.crossed import LEVEL
 from occkd_lib.evaluation.significance import per_face
 from occkd_lib.results.text import p_text, printed, with_interval
 from occkd_lib.tasks import Metric
 from occkd_lib.tasks.metrics import metric_of
 
-LEVEL = 0.05
 DRAWS = 4000
 
 

@@ -150,10 +150,11 @@ def comparison(
     exact = [mcnemar_test(x == target, y == target).p for x, y in pairs if counts_right(metric)]
     difference = low = high = p = over_faces = needed = math.nan
     if pairs and len(target) > 1:
-        found = compare_over_seeds(target, np.stack(a), np.stack(b), metric)
+        sides = np.stack(a), np.stack(b)
+        found = compare_over_seeds(target, *sides, metric)
         difference, low, high, p = found.difference, found.low, found.high, found.p
         needed = found.seeds_needed()
-        over_faces = compare_over_faces(target, np.stack(a), np.stack(b), metric).p
+        over_faces = compare_over_faces(target, *sides, metric).p
         if len(exact) == 1:
             p = over_faces = exact[0]
     return {
