@@ -42,4 +42,6 @@ class Compute:
 
 def cpu_has_bf16() -> bool:
     """Can this processor's library compute in bf16, or does it only pretend to?"""
+    if not torch.backends.mkldnn.is_available():  # macOS, say, where the question is unknown
+        return False
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
