@@ -75,14 +75,14 @@ def test_weighted_by_the_teachers_doubt_it_is_ordinary_distillation(classes, see
 @given(st.integers(0, 10_000))
 def test_neither_the_order_of_classes_nor_a_constant_in_logits_matters(seed):
     g = torch.Generator().manual_seed(seed)
-    s, t = torch.randn(4, 5, generator=g), torch.randn(4, 5, generator=g)
+    s, t = (torch.randn(4, 5, generator=g, dtype=torch.float64) for _ in range(2))
     target = torch.randint(0, 5, (4,), generator=g)
     order = torch.randperm(5, generator=g)
     renamed = order.argsort()[target]
     expected = decoupled_loss(s, t, target)
     torch.testing.assert_close(decoupled_loss(s[:, order], t[:, order], renamed), expected)
     shifted = decoupled_loss(s + torch.randn(4, 1, generator=g), t - 3, target)
-    torch.testing.assert_close(shifted, expected, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(shifted, expected)
 
 
 def test_of_two_classes_nothing_is_left_to_compare():
