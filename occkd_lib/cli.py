@@ -159,6 +159,16 @@ def results(
         print(f"{shown(readme)}: results of {folder.name} renewed")
 
 
+@app.command()
+def restore(recipe: RecipeName, data: DataFolder = None) -> None:
+    """Take published results for finished runs, so that more seeds can be added to them."""
+    from occkd_lib.config import load_recipe
+    from occkd_lib.results.restore import restore
+
+    use_data(data)
+    print(f"{restore(load_recipe(recipe))} runs restored")
+
+
 # a negative seed is to be refused as such, not as an option that there is not
 @app.command(context_settings={"ignore_unknown_options": True})
 def stage(

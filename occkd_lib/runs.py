@@ -189,6 +189,11 @@ class Run:
         status = self.status
         return status is not None and status["state"] == "done"
 
+    @property
+    def restored(self) -> bool:
+        """Was it made from published results, without weights, history or validation answers?"""
+        return "restored" in (self.status or {})
+
     def _known(self) -> dict[str, Any]:
         if self.status is None:
             raise OcckdError(f"no run in {self.folder}: run its stage first")

@@ -84,6 +84,7 @@ class Ktn(CoarseFine):
     title = "KTN"
     settings = KtnSettings
     color = 6
+    few_labels = True
     view = Teacher.view
 
     def tested_on(self, stage_view: str, views: tuple[str, ...]) -> tuple[str, ...]:
@@ -118,9 +119,10 @@ class KtnObjective(Objective):
         self.lam_c = lam_c
 
     def forward(self, student: FaceNet, batch: Batch) -> Tensor:
-        seen = student(batch.inputs(self.view))
-        coarse = coarse_cross_entropy(seen, batch, self.shares)
-        return self.task(seen, batch) + self.lam_c * coarse
+        known = batch.known
+        seen = student(known.inputs(self.view))
+        coarse = coarse_cross_entropy(seen, known, self.shares)
+        return self.task(seen, known) + self.lam_c * coarse
 
 
 def coarse_cross_entropy(seen: Prediction, batch: Batch, shares: Tensor) -> Tensor:

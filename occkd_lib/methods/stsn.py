@@ -55,6 +55,7 @@ class Stsn(CoarseFine, Distilled):
     title = "STSN"
     settings = StsnSettings
     color = 4
+    few_labels = True
 
     def check(
         self, settings: StsnSettings, task: Task, *, has_validation: bool, network: NetworkSettings
@@ -131,24 +132,25 @@ class StsnObjective(DistilledObjective):
 
     def forward(self, student: FaceNet, batch: Batch) -> Tensor:
         s, known = self.settings, self.teacher.of(batch)
+        loss = torch.zeros((), device=known.output.device)
         if self.triplets:
-            seen, pulled = self.triplets(student, batch)
+            told, pulled = self.triplets(student, batch)  # what it says of labelled faces
             loss = s.triplets.lam * pulled
+            seen = told
+            if batch.labelled is not None and (s.lam_d or s.lam_s):
+                seen = student(batch.inputs(self.view))
         else:
-            seen, loss = (
-                student(batch.inputs(self.view)),
-                torch.zeros((), device=known.output.device),
-            )
-        loss = loss + s.lam_1 * self.task(seen, batch)
+            seen = student(batch.inputs(self.view))
+            told = seen if batch.labelled is None else student(batch.labelled.inputs(self.view))
+        loss = loss + s.lam_1 * self.task(told, batch.known)
+        if told.coarse is not None and s.lam_2:
+            loss = loss + s.lam_2 * coarse_cross_entropy(told, batch.known, self.shares)
         if s.lam_d:
             loss = loss + s.lam_d * representation_loss(  # Eq. 5
                 self.adapter(seen.embedding), known.embedding, reduction=s.representation
             )
-        if seen.coarse is not None:
-            if s.lam_d and known.coarse is not None:
-                loss = loss + s.lam_d * self.opinion(seen.coarse, known.coarse)  # Eq. 6
-            if s.lam_2:
-                loss = loss + s.lam_2 * coarse_cross_entropy(seen, batch, self.shares)
+        if s.lam_d and seen.coarse is not None and known.coarse is not None:
+            loss = loss + s.lam_d * self.opinion(seen.coarse, known.coarse)  # Eq. 6
         if s.lam_s:
             loss = loss + s.lam_s * self.opinion(seen.output, known.output)  # Eq. 7
         return loss

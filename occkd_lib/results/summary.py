@@ -39,7 +39,8 @@ def collect(store: Store) -> pd.DataFrame:
 
     Columns: experiment, seed, row, train_faces, test_faces, metric, subset, n, value, validation.
     Values are fractions (0..1), or years. ``validation`` is the same metric on the validation
-    split, NaN where a data set has none. Runs that are not finished are absent.
+    split, NaN where a data set has none, and for runs restored from published results. Runs that
+    are not finished are absent.
     """
     lines = []
     for name, experiment in store.recipe.experiments.items():
@@ -50,7 +51,8 @@ def collect(store: Store) -> pd.DataFrame:
                 line = described(answers, metric, subset, faces)
                 for seed, prediction in answers.predictions.items():
                     value = metric(answers.target[faces], prediction[faces])
-                    held_out = metric(val.target, val.predictions[seed]) if val else np.nan
+                    known = val and seed in val.predictions
+                    held_out = metric(val.target, val.predictions[seed]) if known else np.nan
                     lines.append({**line, "seed": seed, "value": value, "validation": held_out})
     columns = [
         "experiment", "seed", "row", "train_faces", "test_faces", "metric", "subset", "n",

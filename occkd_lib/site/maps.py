@@ -37,7 +37,8 @@ def shown_stages(experiment: Experiment) -> dict[str, Stage]:
 def first_networks(store: Store, name: str) -> dict[str, Run]:
     """The runs of ``shown_stages`` that the first finished seed has."""
     runs = store.runs(name)
-    stages, first = shown_stages(store.recipe.experiment(name)), min(runs, default=(0, ""))[0]
+    trained = {key: run for key, run in runs.items() if not run.restored} or runs
+    stages, first = shown_stages(store.recipe.experiment(name)), min(trained, default=(0, ""))[0]
     return {stage: runs[first, stage] for stage in stages if (first, stage) in runs}
 
 

@@ -37,9 +37,9 @@ def pictures(store: Store, name: str, results: pd.DataFrame) -> Iterator[Drawn]:
 
 
 def curves(store: Store, name: str, rows: Mapping[tuple[str, str], Row]) -> Iterator[Drawn]:
-    """How the networks of the first finished seed learnt."""
-    runs = store.runs(name)
-    first = min(seed for seed, _ in runs)
+    """How the networks of the first finished seed learnt (a restored run has no history)."""
+    runs = {key: run for key, run in store.runs(name).items() if not run.restored}
+    first = min((seed for seed, _ in runs), default=0)
     colors = {row.stage: row.color for row in rows.values() if row.name == row.stage}
     histories = {stage: runs[first, stage].history for stage in colors if (first, stage) in runs}
     if histories:

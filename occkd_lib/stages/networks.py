@@ -44,6 +44,11 @@ def load_network(network: NetworkSettings, outputs: int, run: Run) -> FaceNet:
     It sees faces as the pretrained weights that it began with want them (mean, std).
     """
     loaded = run.load_tensors("model")
+    if loaded is None and run.restored:
+        raise OcckdError(
+            f"{run.folder} was restored from published results, which hold no weights: delete that "
+            "folder and run its stage"
+        )
     if loaded is None:
         raise OcckdError(f"{run.folder} has no model.safetensors: run its stage first")
     model = network.rebuild(outputs, (run.status or {})["initialisation"])

@@ -49,18 +49,13 @@ def network(seed, streams="shared", outputs=5):
     return settings.build(outputs).eval()
 
 
-def scene(feelings, seed=0):
-    """(student, teacher network, views, frozen teacher, one batch)"""
+def scene(feelings, label_share=None):
+    """(student, teacher network, frozen teacher, batches, one of them)"""
     student, teacher = network(1), network(2, "two")
     views = Views(feelings, student.input_spec, CPU.device)
     frozen = FrozenTeacher(teacher, views, "full", compute=CPU, live=False)
-    return (
-        student,
-        teacher,
-        views,
-        frozen,
-        next(iter(Batches(views, batch_size=30, seed=0).epoch(0))),
-    )
+    batches = Batches(views, batch_size=30, seed=0, label_share=label_share)
+    return student, teacher, frozen, batches, next(iter(batches.epoch(0)))
 
 
 def cross_entropy():
@@ -73,11 +68,13 @@ def divergence(theirs, ours):
     return (p * (p.log() - q.log())).sum(1).mean()
 
 
-def test_ktn_is_equation_4(feelings):
-    student, _, _, _, batch = scene(feelings)
+@pytest.mark.parametrize("label_share", [None, 0.4])
+def test_ktn_is_equation_4(feelings, label_share):
+    student, *_, batch = scene(feelings, label_share)
     torch.manual_seed(5)
     adareg = LossChoice(name="adareg").build(Facts(5, 256, (6,) * 5, CLASSES)).eval()
     found = KtnObjective(adareg, "lower", coarse_shares(CLASSES), 3.0)(student, batch)
+    batch = batch.labelled if label_share else batch
     seen = student(batch.inputs("lower"))
     coarse = F.cross_entropy(seen.coarse, COARSE_OF[batch.target])
     fine = adareg(seen.output, seen.embedding, batch.target)  # 5 CE + 0.01 AdaReg
@@ -97,41 +94,43 @@ WEIGHTS = [
 
 @pytest.mark.parametrize("weights", WEIGHTS, ids=str)
 @pytest.mark.parametrize("triplets", [False, True])
-def test_stsn_is_equation_8(feelings, weights, triplets):
-    student, teacher, views, frozen, batch = scene(feelings)
+@pytest.mark.parametrize("label_share", [None, 0.4])
+def test_stsn_is_equation_8(feelings, weights, triplets, label_share):
+    """The labels' terms and the triplets on faces whose labels are known, the rest on all."""
+    student, teacher, frozen, batches, batch = scene(feelings, label_share)
     s = StsnSettings(**FIT, **weights)
     term, pulled = None, 0.0
     if triplets:
         share = TripletShare(lam=0.4, alpha=0.3, fraction=1.0)
         s = StsnSettings(**FIT, **weights, triplets=share)
-        parts = {
-            "batches": Batches(views, batch_size=30, seed=0),
-            "compute": CPU,
-            "seed": 0,
-            "adapter": torch.nn.Identity(),
-        }
-        term = TripletTerm(share, frozen, "lower", **parts)
+        term = TripletTerm(
+            share, frozen, "lower",
+            adapter=torch.nn.Identity(), batches=batches, compute=CPU, seed=0,
+        )  # fmt: skip
     objective = StsnObjective(
         cross_entropy(), "lower", frozen, s,
         shares=coarse_shares(CLASSES), adapter=torch.nn.Identity(), triplets=term,
     )  # fmt: skip
     objective.start_epoch(student, 0)
     found = objective(student, batch)
-    seen = student(batch.inputs("lower"))
+    seen, labelled = student(batch.inputs("lower")), batch.labelled if label_share else batch
+    told = student(labelled.inputs("lower"))
     with torch.no_grad():
         known = teacher(batch.inputs("full"))
     if triplets:
-        positive = known_embeddings(teacher, batch, term.triplets.positive)
-        negative = student(batch.inputs("lower", term.triplets.negative[batch.index])).embedding
-        pulled = 0.4 * triplet_kd_loss(seen.embedding, positive, negative, alpha=0.3)
+        positive = known_embeddings(teacher, labelled, term.triplets.positive)
+        negative = labelled.inputs("lower", term.triplets.negative[labelled.index])
+        pulled = 0.4 * triplet_kd_loss(
+            told.embedding, positive, student(negative).embedding, alpha=0.3
+        )
     gap = (seen.embedding - known.embedding).square()
     mse = gap.sum(1).mean() if s.representation == "sum" else gap.mean()
     t = s.temperature
     expected = (
         s.lam_d * (mse + divergence(known.coarse / t, seen.coarse / t))
         + s.lam_s * divergence(known.output / t, seen.output / t)
-        + s.lam_1 * F.cross_entropy(seen.output, batch.target)
-        + s.lam_2 * F.cross_entropy(seen.coarse, COARSE_OF[batch.target])
+        + s.lam_1 * F.cross_entropy(told.output, labelled.target)
+        + s.lam_2 * F.cross_entropy(told.coarse, COARSE_OF[labelled.target])
         + pulled
     )
     torch.testing.assert_close(found, expected)

@@ -1,0 +1,108 @@
+"""Published results become runs again: the same numbers, and more seeds join them."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from occkd_lib.config import Recipe
+from occkd_lib.errors import OcckdError
+from occkd_lib.results import collect, open_store, summary
+from occkd_lib.results.restore import restore
+from occkd_lib.runs import Run, run_folder
+from occkd_lib.site import write_results
+from occkd_lib.stages import load_network, run_stage, stage_of
+from tests.tiny import tiny_recipe
+
+ARMS = [{"lr": 1e-3}, {"lr": 3e-3}]
+SHOWN = ["row", "test_faces", "metric", "subset", "mean", "low", "high", "p_vs_control"]
+
+
+def silent(line):
+    pass
+
+
+def recipe_of(**change) -> Recipe:
+    stages = {"standard": {"tune": ARMS}, "control": {"of": ["standard"], "tune": ARMS}}
+    one = tiny_recipe(stages=stages, tuning_seeds=[7]).experiments["expression"]
+    few = {name: one.stages[name] for name in ("teacher", "student", "standard", "control")}
+    one = one.model_copy(update={"stages": few, "ablations": {}})
+    return Recipe(name="tiny", description="toy", experiments={"expression": one.varied(change)})
+
+
+def train(recipe, seed):
+    for stage in recipe.experiments["expression"].order():
+        run_stage(recipe, "expression", seed, stage, say=silent)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """(a project with two seeds in outputs/reference, what their runs amounted to)"""
+    folder = tmp_path_factory.mktemp("project")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OCCKD_ROOT", str(folder))
+        patch.setenv("OCCKD_OUTPUTS", str(folder / "runs"))
+        for seed in (0, 1):
+            train(recipe_of(), seed)
+        write_results(recipe_of(), reference=True, maps=False)
+        return folder, summary(open_store(recipe_of()))
+
+
+@pytest.fixture
+def published(project, outputs, monkeypatch):
+    """The recipe and what was published of it; outputs are empty."""
+    monkeypatch.setenv("OCCKD_ROOT", str(project[0]))
+    return recipe_of(), project[1]
+
+
+def test_the_same_numbers_and_one_more_seed(published, outputs):
+    recipe, before = published
+    said = []
+    # two seeds of four stages, and of the tuning seed two arms each of two on teacher and student
+    assert restore(recipe, said.append) == 2 * 4 + 2 + 4
+    assert said == ["tiny/expression: seeds 0, 1 are there"]
+    pd.testing.assert_frame_equal(summary(open_store(recipe))[SHOWN], before[SHOWN])
+    assert collect(open_store(recipe))["validation"].isna().all(), "not published"
+    assert restore(recipe, silent) == 0, "what there is stays"
+
+    train(recipe, 2)
+    choices = outputs / "tiny" / "expression" / "choices"
+    assert json.loads((choices / "standard.json").read_text())["validation"].keys() == {
+        "standard@lr=0.001", "standard@lr=0.003"
+    }  # fmt: skip
+    assert Run(run_folder("tiny", "expression", 7, "standard@lr=0.001")).restored, "not again"
+    now = summary(open_store(recipe))
+    assert (now["seeds"] == 3).all()
+    folder = write_results(recipe)  # with maps: of the seed that has weights
+    assert "seed 2." in (folder / "index.html").read_text()
+
+
+def test_nothing_can_be_built_on_what_has_no_weights(published):
+    recipe, _ = published
+    restore(recipe, silent)
+    run = Run(run_folder("tiny", "expression", 0, "teacher"))
+    teacher = stage_of(recipe.experiments["expression"], "teacher")
+    with pytest.raises(OcckdError, match="restored from published results, which hold no weights"):
+        load_network(teacher.network, 6, run)
+
+
+FIVE = [{"lr": 1e-3}, {"lr": 5e-3}]
+
+
+@pytest.mark.parametrize(
+    ("stages", "said"),
+    [
+        ({"teacher": {"lr": 0.5}}, "teacher: seed 0 has another protocol"),
+        ({"standard": {"tune": FIVE}, "control": {"tune": FIVE}}, "among other arms now"),
+    ],
+)
+def test_another_recipe_is_refused_and_leaves_nothing(published, outputs, stages, said):
+    with pytest.raises(OcckdError, match=said):
+        restore(recipe_of(stages=stages), silent)
+    assert not list(outputs.glob("tiny/*/seed*/*")) and not list(outputs.glob("tiny/*/choices/*"))
+
+
+def test_nothing_published(outputs, tmp_path, monkeypatch):
+    monkeypatch.setenv("OCCKD_ROOT", str(tmp_path))
+    with pytest.raises(OcckdError, match="nothing of 'tiny' was published"):
+        restore(tiny_recipe(), silent)
