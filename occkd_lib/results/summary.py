@@ -51,8 +51,9 @@ def collect(store: Store) -> pd.DataFrame:
                 line = described(answers, metric, subset, faces)
                 for seed, prediction in answers.predictions.items():
                     value = metric(answers.target[faces], prediction[faces])
-                    known = val and seed in val.predictions
-                    held_out = metric(val.target, val.predictions[seed]) if known else np.nan
+                    held_out = np.nan
+                    if val and seed in val.predictions:
+                        held_out = metric(val.target, val.predictions[seed])
                     lines.append({**line, "seed": seed, "value": value, "validation": held_out})
     columns = [
         "experiment", "seed", "row", "train_faces", "test_faces", "metric", "subset", "n",
