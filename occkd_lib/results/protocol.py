@@ -10,7 +10,7 @@ import pandas as pd
 
 from occkd_lib.config import Experiment
 from occkd_lib.results.choices import choice
-from occkd_lib.results.store import COPIES, Answers, Store
+from occkd_lib.results.store import COARSE_ANSWERS, COPIES, Answers, Store
 from occkd_lib.runs import environment
 
 
@@ -79,14 +79,21 @@ def stage_table(store: Store) -> pd.DataFrame:
 
 def every_prediction(answers: Sequence[Answers]) -> pd.DataFrame:
     """One row per (face, seed, row, view): seed, row, train_faces, test_faces, id, target,
-    prediction (years to hundredths), duplicate_of_train, near_copy_of_train."""
+    prediction (years to hundredths), duplicate_of_train, near_copy_of_train; with networks that
+    have a coarse stream also COARSE_ANSWERS, missing where a network has none."""
     parts = [
-        found.faces.assign(seed=seed, prediction=brief(prediction), **found.place)
+        found.faces.assign(
+            seed=seed,
+            prediction=brief(prediction),
+            **found.place,
+            **{c: values.astype("Int8") for c, values in found.coarse.get(seed, {}).items()},
+        )
         for found in answers
         for seed, prediction in found.predictions.items()
     ]
     columns = [
         "seed", "row", "train_faces", "test_faces", "id", "target", "prediction", *COPIES,
+        *(COARSE_ANSWERS if any(found.coarse for found in answers) else ()),
     ]  # fmt: skip
     return pd.concat(parts, ignore_index=True)[columns]
 

@@ -129,14 +129,9 @@ def answers_by_face(
     run = store.run(experiment, seed, stage)
     if run is None:
         raise OcckdError(f"{experiment}, seed {seed}: {stage} is not finished: run it first")
-    key = (where, "test", view, NETWORK)
-    rows = store.predictions(experiment, run).get(key)  # kept; and the same faces in every run
-    if rows is not None and coarse:
-        rows = run.predictions
-        found = (rows[["data", "split", "view", "row"]] == list(key)).all(axis=1)
-        rows = rows[found].sort_values("id", kind="stable").reset_index(drop=True)
+    rows = store.predictions(experiment, run).get((where, "test", view, NETWORK))
     wanted = [*COPIES, *columns(coarse)]
-    if rows is None or not set(wanted) <= set(rows):
+    if rows is None or not set(wanted) <= set(rows) or rows[wanted].isna().any(axis=None):
         what = "coarse answers" if coarse else f"answers to {where}"
         raise OcckdError(f"{run.folder} has no {what}")
     return rows[wanted]

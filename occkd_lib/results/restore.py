@@ -19,7 +19,7 @@ from occkd_lib.config import Experiment, Recipe
 from occkd_lib.data import FaceSet
 from occkd_lib.errors import OcckdError
 from occkd_lib.project import outputs_root, project_root, write_json
-from occkd_lib.results.store import FACE, data_name
+from occkd_lib.results.store import COARSE_ANSWERS, FACE, data_name
 from occkd_lib.runs import FORMAT, Run, fingerprint, run_folder
 from occkd_lib.stages import faces_of, rows_of, stage_of
 from occkd_lib.stages.run import protocol
@@ -147,7 +147,9 @@ class Restorer:
         everything = pd.concat(parts, ignore_index=True)
         if everything.empty:
             raise OcckdError(self.changed(stage, f"no answers of seed {seed} were published"))
-        return everything[[*FACE, "prediction", "data", "split", "view", "row"]]
+        coarse = [c for c in COARSE_ANSWERS if c in everything and everything[c].notna().all()]
+        everything = everything.astype(dict.fromkeys(coarse, "int64"))
+        return everything[[*FACE, "prediction", *coarse, "data", "split", "view", "row"]]
 
     def changed(self, stage: str, how: str) -> str:
         """The message for results that do not belong to today's recipe."""

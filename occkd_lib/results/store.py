@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,9 +19,11 @@ from occkd_lib.project import outputs_root
 from occkd_lib.runs import Run, differences, run_folder
 from occkd_lib.stages import rows_of, stage_of
 from occkd_lib.stages.run import decides
+from occkd_lib.training.predictions import COARSE_PREDICTION, COARSE_TARGET
 
 COPIES = ["duplicate_of_train", "near_copy_of_train"]
 FACE = ["id", "target", *COPIES]  # columns of predictions.parquet
+COARSE_ANSWERS = [COARSE_TARGET, COARSE_PREDICTION]  # of networks with a coarse stream
 
 
 class Source(NamedTuple):
@@ -41,13 +43,15 @@ class Source(NamedTuple):
 class Answers:
     """What one row of the tables says of one split of one data set, with all its seeds.
 
-    faces: FACE, a row a face, by id. predictions: seed -> N.
+    faces: FACE, a row a face, by id. predictions: seed -> N. coarse: seed -> COARSE_ANSWERS, a row
+    a face, of networks that have a coarse stream.
     """
 
     experiment: str
     row: Row
     faces: pd.DataFrame
     predictions: dict[int, np.ndarray]
+    coarse: dict[int, pd.DataFrame] = field(default_factory=dict)
 
     @property
     def place(self) -> dict[str, str]:
@@ -118,14 +122,16 @@ class Store:
         ]
 
     def predictions(self, experiment: str, run: Run) -> dict[tuple, pd.DataFrame]:
-        """(data set, split, view, key) -> FACE and prediction, a row a face, by id.
+        """(data set, split, view, key) -> a row a face, by id: FACE, prediction, perhaps
+        COARSE_ANSWERS.
 
         Raises OcckdError for a run that saw other faces than another of the experiment.
         """
         path = run.folder / "predictions.parquet"
         if path not in self._predictions:
             parts = {}
-            everything = run.predictions[[*FACE, "prediction", "data", "split", "view", "row"]]
+            everything = run.predictions
+            known_too = [column for column in COARSE_ANSWERS if column in everything]
             for key, rows in everything.groupby(["data", "split", "view", "row"], sort=False):
                 data, split, *_ = key
                 rows = rows.sort_values("id", kind="stable").reset_index(drop=True)
@@ -136,7 +142,7 @@ class Store:
                         f"{path} and {first} hold different {split} faces: "
                         "delete the older one's folder and run it again"
                     )
-                parts[key] = rows[[*FACE, "prediction"]]
+                parts[key] = rows[[*FACE, "prediction", *known_too]]
             self._predictions[path] = parts
         return self._predictions[path]
 
@@ -161,7 +167,12 @@ class Store:
             if found:
                 faces = next(iter(found.values()))[FACE]
                 said = {seed: rows["prediction"].to_numpy() for seed, rows in found.items()}
-                result.append(Answers(experiment, row, faces, said))
+                coarse = {
+                    seed: rows[COARSE_ANSWERS]
+                    for seed, rows in found.items()
+                    if {*COARSE_ANSWERS} <= {*rows}
+                }
+                result.append(Answers(experiment, row, faces, said, coarse))
         return result
 
     def columns(

@@ -1,6 +1,7 @@
 """Published results become runs again: the same numbers, and more seeds join them."""
 
 import json
+import shutil
 
 import pandas as pd
 import pytest
@@ -8,11 +9,12 @@ import pytest
 from occkd_lib.config import Recipe
 from occkd_lib.errors import OcckdError
 from occkd_lib.results import collect, open_store, summary
+from occkd_lib.results.recalls import recalls
 from occkd_lib.results.restore import restore
 from occkd_lib.runs import Run, run_folder
 from occkd_lib.site import write_results
 from occkd_lib.stages import load_network, run_stage, stage_of
-from tests.tiny import tiny_recipe
+from tests.tiny import tiny_education, tiny_recipe
 
 ARMS = [{"lr": 1e-3}, {"lr": 3e-3}]
 SHOWN = ["row", "test_faces", "metric", "subset", "mean", "low", "high", "p_vs_control"]
@@ -100,6 +102,22 @@ def test_another_recipe_is_refused_and_leaves_nothing(published, outputs, stages
     with pytest.raises(OcckdError, match=said):
         restore(recipe_of(stages=stages), silent)
     assert not list(outputs.glob("tiny/*/seed*/*")) and not list(outputs.glob("tiny/*/choices/*"))
+
+
+def test_coarse_answers_come_back(outputs, tmp_path, monkeypatch):
+    monkeypatch.setenv("OCCKD_ROOT", str(tmp_path / "project"))
+    whole = tiny_education().experiments["together"]
+    few = whole.model_copy(update={"stages": {"teacher": whole.stages["teacher"]}, "ablations": {}})
+    recipe = Recipe(name="tiny", description="toy", experiments={"together": few.varied({})})
+    run = run_stage(recipe, "together", 0, "teacher", say=silent)
+    write_results(recipe, reference=True, maps=False)
+    before = run.predictions.query("split == 'test'").reset_index(drop=True)
+    shutil.rmtree(outputs)
+    restore(recipe, silent)
+    after = Run(run.folder).predictions
+    pd.testing.assert_frame_equal(after, before[after.columns], check_dtype=False)
+    assert {"coarse_target", "coarse_prediction"} <= set(after)
+    assert not recalls(open_store(recipe), "together", ["teacher"], coarse=True).empty
 
 
 def test_nothing_published(outputs, tmp_path, monkeypatch):
