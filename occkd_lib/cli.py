@@ -14,6 +14,8 @@ import typer
 from typer import Argument, Option
 
 import occkd_lib
+from occkd_lib.cli_models import export_model, models_app
+from occkd_lib.cli_predict import predict
 from occkd_lib.errors import OcckdError
 
 app = typer.Typer(
@@ -25,6 +27,9 @@ app = typer.Typer(
 )
 data_app = typer.Typer(no_args_is_help=True, help="Data sets: where they are, what is in them.")
 app.add_typer(data_app, name="data")
+app.add_typer(models_app, name="models")
+app.command("export")(export_model)
+app.command("predict")(predict)
 
 RecipeName = Annotated[str, Argument(help="A built-in recipe, or a recipe file.")]
 DATA = "Folder of the data sets (default: $OCCKD_DATA, then ./data)"

@@ -17,9 +17,9 @@ FLOORS = [
     {"losses", "mining", "occlusion", "models", "data", "evaluation", "fusion", "svr"},
     {"training", "methods"},
     {"config", "stages", "explain"},
-    {"results", "papers"},
+    {"results", "papers", "apply"},
     {"plots", "site"},
-    {"execution", "book", "cli", "__main__", "__init__"},
+    {"execution", "book", "cli", "cli_models", "cli_predict", "__main__", "__init__"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 

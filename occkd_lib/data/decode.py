@@ -21,6 +21,7 @@ from occkd_lib.project import one_line
 CHUNK = 64  # images a thread decodes at a time
 WORKERS = min(16, os.cpu_count() or 1)
 MOST_PIXELS = 80_000_000  # of an image: 240 MB once decoded; Pillow itself warns at 89 million
+WIDE = ("I;16", "I;16L", "I;16B", "I;16N")  # modes of 16-bit grey
 
 
 def decode_all(
@@ -55,15 +56,22 @@ def decode_all(
             yield done
 
 
-def open_image(read: Callable[[], bytes], where: object, upright: bool = False) -> Image.Image:
+def open_image(
+    read: Callable[[], bytes],
+    where: object,
+    upright: bool = False,
+    most_pixels: int | None = None,
+) -> Image.Image:
     """The image ``read()`` gives, decoded; upright: turned as its EXIF orientation says.
 
-    Raises OcckdError that names ``where`` for a damaged image, or one that would fill the memory.
+    most_pixels: None takes MOST_PIXELS. Raises OcckdError that names ``where`` for a damaged image,
+    or one whose header announces more pixels, before they are decoded.
     """
+    limit = MOST_PIXELS if most_pixels is None else most_pixels
     try:
         with Image.open(io.BytesIO(read())) as opened:
             image: Image.Image = opened
-            if image.width * image.height > MOST_PIXELS:
+            if image.width * image.height > limit:
                 raise ValueError(f"{image.width}x{image.height} pixels are too many: shrink it")
             image.load()
             return ImageOps.exif_transpose(image) if upright else image
@@ -105,6 +113,11 @@ def halves_resized(image: Image.Image, size: int) -> Image.Image:
         half = image.crop((0, top, width, bottom))  # resize(box=...) would look beyond the box
         whole.paste(half.resize((size, end - start), Image.Resampling.BILINEAR), (0, start))
     return whole
+
+
+def narrowed(image: Image.Image) -> Image.Image:
+    """16-bit grey (a mode of WIDE) as 8-bit grey: 65,535 becomes 255."""
+    return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
 
 
 def channels_first(image: Image.Image) -> np.ndarray:

@@ -18,13 +18,12 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 from pydantic import Field, field_validator
 
 from occkd_lib.data.cache import Decoding, decoded, stamp
 from occkd_lib.data.copies import together, with_copies
 from occkd_lib.data.dataset import DataSet, DataSettings, face_set
-from occkd_lib.data.decode import channels_first, halves_resized, open_image
+from occkd_lib.data.decode import WIDE, channels_first, halves_resized, narrowed, open_image
 from occkd_lib.data.faceset import SPLITS, FaceSet
 from occkd_lib.data.listing import titled_rows
 from occkd_lib.data.splits import three_ways
@@ -35,7 +34,6 @@ from occkd_lib.project import one_line
 from occkd_lib.tasks import TASKS, task_of
 
 KNOWN = {"expression": EXPRESSIONS, "gender": GENDERS}  # classes of tasks that have their own
-WIDE = ("I;16", "I;16L", "I;16B", "I;16N")  # modes of 16-bit grey
 
 
 class FolderSettings(DataSettings):
@@ -113,7 +111,7 @@ def picture(file: Path, row: Row, settings: FolderSettings) -> np.ndarray:
     where = f"{row.where}: {row.file}"
     image = open_image(file.read_bytes, where, upright=True)
     if image.mode in WIDE:
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        image = narrowed(image)
     elif image.mode in ("I", "F"):
         raise OcckdError(f"{where} has mode {image.mode}: save it with 8 bits a channel")
     if image.height < 2:

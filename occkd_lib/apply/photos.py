@@ -1,0 +1,100 @@
+"""Photographs as anyone has them: files and folders into upright 8-bit RGB."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from occkd_lib.data.decode import WIDE, narrowed, open_image
+from occkd_lib.errors import OcckdError
+from occkd_lib.project import one_line
+
+MOST_PIXELS = 100_000_000  # of a photo: 300 MB once decoded
+PHONE = (".heic", ".heif")  # Pillow cannot read them, but nobody should miss their photos silently
+SUFFIXES = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff",
+    ".ppm", ".pgm", ".pnm", ".jp2", ".avif", *PHONE,
+)  # fmt: skip
+
+
+def read_photo(path: Path | str, *, max_pixels: int = MOST_PIXELS) -> np.ndarray:
+    """The photo as H x W x 3 uint8 RGB, turned upright as its EXIF orientation says.
+
+    Grey, palette and CMYK become RGB; 16 bits a channel are scaled to 8; of an animation the first
+    frame counts. What is transparent becomes white: black stands for "hidden" in this book. Colour
+    profiles are not applied, as they were not to the faces that networks are trained on.
+
+    Raises OcckdError that names the file if there is none, if it is damaged or cut short, or if its
+    header announces more than ``max_pixels``, which is noticed before any pixel is decoded.
+    """
+    path = Path(path)
+    if path.suffix.lower() in PHONE:
+        raise OcckdError(f"{path} is HEIC, which is not read here: save it as JPEG")
+    if not path.is_file():
+        raise OcckdError(f"{path} is not a file: is the name right?")
+    with warnings.catch_warnings():  # Pillow warns of sizes that we allow
+        warnings.simplefilter("ignore")
+        image = open_image(path.read_bytes, path, upright=True, most_pixels=max_pixels)
+    if 0 in image.size:
+        raise OcckdError(f"{path} has no pixels: leave it out")
+    return np.asarray(_in_colour(image, path))
+
+
+def _in_colour(image: Image.Image, path: Path) -> Image.Image:
+    """Any mode of Pillow as RGB."""
+    if image.mode == "I" and np.asarray(image).max() <= 0xFFFF:  # 16 bits of some formats
+        image = Image.fromarray(np.asarray(image).clip(0).astype(np.uint16))
+    if image.mode in WIDE:
+        image = narrowed(image)
+    elif image.mode in ("I", "F"):
+        raise OcckdError(f"{path} has mode {image.mode}: save it with 8 or 16 bits a channel")
+    try:
+        if image.has_transparency_data:
+            image = image.convert("RGBA")
+            white = Image.new("RGBA", image.size, "white")
+            return Image.alpha_composite(white, image).convert("RGB")
+        return image.convert("RGB")
+    except ValueError as error:
+        raise OcckdError(f"{path} ({one_line(error)}): save it as RGB") from None
+
+
+def photos_in(paths: Iterable[Path | str]) -> Iterator[Path]:
+    """The photos that ``paths`` name: files, and what lies in folders and their folders, by name.
+
+    Lazily: one folder's names are in memory at a time. In folders, files count whose name ends
+    like an image's (SUFFIXES) and does not begin with a dot. Links to folders are not followed
+    (they may go round in circles), links to files only where they stay inside the folder named;
+    what is named itself is always taken. Raises OcckdError, before the first photo, for a path
+    that does not exist.
+    """
+    named = [Path(path) for path in paths]
+    for path in named:
+        if not path.exists():
+            raise OcckdError(f"{path} does not exist: is the name right?")
+    return (
+        photo
+        for path in named
+        for photo in (_below(path, path.resolve()) if path.is_dir() else (path,))
+    )
+
+
+def _below(folder: Path, root: Path) -> Iterator[Path]:
+    """Photos in ``folder`` and below; root: the resolved folder that links must not leave."""
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError as error:
+        raise OcckdError(f"{folder} cannot be read ({one_line(error)})") from None
+    for name in names:
+        path = folder / name
+        if name.startswith("."):
+            continue
+        linked = path.is_symlink()
+        if path.is_dir():
+            yield from () if linked else _below(path, root)
+        elif path.suffix.lower() in SUFFIXES and path.is_file():
+            yield from () if linked and not path.resolve().is_relative_to(root) else (path,)
