@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import tracemalloc
 import warnings
@@ -9,6 +10,8 @@ import zlib
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from occkd_lib.apply.photos import SUFFIXES, photos_in, read_photo
@@ -231,3 +234,29 @@ def test_suffixes_are_lower_case_and_known_to_pillow():
     assert all(suffix == suffix.lower() for suffix in SUFFIXES)
     Image.init()
     assert set(SUFFIXES) - set(Image.registered_extensions()) <= {".heic", ".heif", ".avif", ".jp2"}
+
+
+DAMAGE = st.lists(st.tuples(st.floats(0, 1), st.binary(max_size=4)), min_size=1, max_size=6)
+
+
+@settings(
+    deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(st.sampled_from(["JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP"]), DAMAGE, st.floats(0.1, 1))
+def test_a_damaged_file_is_a_picture_or_an_error_of_one_line(tmp_path, kind, damage, kept):
+    whole = io.BytesIO()
+    Image.fromarray(noise(24, 31)).save(whole, kind)
+    content = bytearray(whole.getvalue())
+    for place, other in damage:
+        at = int(place * len(content))
+        content[at : at + len(other)] = other
+    path = tmp_path / f"damaged.{kind.lower()}"
+    path.write_bytes(bytes(content[: int(kept * len(content)) + 1]))
+    try:
+        found = read_photo(path, max_pixels=1_000_000)
+    except OcckdError as error:
+        said = str(error)
+    else:
+        said = str(path)
+        assert found.dtype == np.uint8 and found.ndim == 3 and found.shape[2] == 3
+    assert str(path) in said and "\n" not in said
