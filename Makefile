@@ -38,7 +38,7 @@ mutants: $(READY)  ## change one line at a time: does the suite notice?
 	$(BIN)/python tests/mutants.py $(ONLY)
 
 lab: $(READY)  ## open the notebooks in JupyterLab
-	$(BIN)/jupyter lab --allow-root notebooks
+	$(BIN)/occkd lab -- --allow-root
 
 clean:  ## remove .venv and caches; outputs/ stays
 	rm -rf .venv build dist ./*.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

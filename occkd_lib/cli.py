@@ -72,9 +72,10 @@ def run(
     from occkd_lib.execution.plan import show_plan
     from occkd_lib.execution.progress import clock
     from occkd_lib.execution.workflow import Workflow
-    from occkd_lib.project import outputs_root, project_root
+    from occkd_lib.project import bring_book, outputs_root, project_root
 
     use_data(data)
+    bring_book()
     workflow = Workflow(
         recipe, tuple(only or ()), parse_seeds(seeds), cores, threads, again, snakemake or ()
     )
@@ -93,6 +94,21 @@ def run(
     print(f"\n{recipe} is done ({clock(time.monotonic() - begun)}). Where to look:")
     for what, where in workflow.results().items():
         print(f"  {what:<20} {shown(where)}")
+
+
+@app.command()
+def lab(
+    jupyter: Annotated[list[str] | None, Argument(help="After --: more for JupyterLab.")] = None,
+) -> None:
+    """Open the notebooks in JupyterLab."""
+    from importlib.util import find_spec
+
+    from occkd_lib.project import bring_book
+
+    if find_spec("jupyterlab") is None:
+        raise OcckdError("JupyterLab is not installed: pip install 'occkd[lab]'")
+    folder = bring_book() / "notebooks"
+    os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", *(jupyter or ()), str(folder)])
 
 
 @app.command()

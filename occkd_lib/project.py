@@ -8,7 +8,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -21,16 +23,43 @@ from safetensors import SafetensorError
 import occkd_lib
 from occkd_lib.errors import OcckdError
 
+BOOK = Path(occkd_lib.__file__).parent / "_book"  # what a wheel brings beside the code
+
 
 def project_root() -> Path:
-    """$OCCKD_ROOT, else the nearest parent with notebooks/ and pyproject.toml, else this folder."""
+    """$OCCKD_ROOT, else the nearest parent that holds the book, else this folder."""
     if "OCCKD_ROOT" in os.environ:
         return Path(os.environ["OCCKD_ROOT"]).resolve()
     here = Path.cwd()
     for folder in (here, *here.parents):
-        if (folder / "notebooks").is_dir() and (folder / "pyproject.toml").is_file():
+        if holds_book(folder):
             return folder
     return here
+
+
+def holds_book(folder: Path) -> bool:
+    """Are notebooks and their order there?"""
+    return (folder / "notebooks").is_dir() and (folder / "workflow" / "chapters.yaml").is_file()
+
+
+def bring_book() -> Path:
+    """The folder with the book; where there is none, and a wheel brought one, a copy of it here.
+
+    Raises OcckdError where there is none to copy, or where this folder holds a part of one.
+    """
+    root = project_root()
+    if holds_book(root):
+        return root
+    if not holds_book(BOOK):
+        raise OcckdError(f"no book in {root}: go to the project's folder, or set $OCCKD_ROOT to it")
+    parts = sorted(path.name for path in BOOK.iterdir())
+    there = [name for name in parts if name != "outputs" and (root / name).exists()]
+    if there:
+        raise OcckdError(f"{root} has {', '.join(there)} already: go to an empty folder")
+    for name in sorted(parts, key="workflow".__eq__):  # last what says that all of it is there
+        shutil.copytree(BOOK / name, root / name, dirs_exist_ok=True)
+    print(f"the book lies in {root} now: {', '.join(parts)}", file=sys.stderr)
+    return root
 
 
 def outputs_root() -> Path:

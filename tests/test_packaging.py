@@ -10,9 +10,13 @@ import tomllib
 from importlib import resources
 from pathlib import Path
 
+import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
+
+from occkd_lib import project
+from occkd_lib.errors import OcckdError
 
 REPOSITORY = Path(__file__).parents[1]
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
@@ -95,6 +99,40 @@ def test_data_files_come_with_the_package():
         if p.is_file() and p.suffix not in (".py", ".pyc")
     }
     assert files == listed
+
+
+def test_a_wheel_brings_the_book(tmp_path, monkeypatch):
+    build = [sys.executable, "setup.py", "-q", "build_py", "--build-lib", str(tmp_path / "lib")]
+    subprocess.run(build, cwd=REPOSITORY, check=True, capture_output=True)
+    book = tmp_path / "lib" / "occkd_lib" / "_book"
+    for part in ("notebooks/01_data.ipynb", "workflow/Snakefile", "workflow/chapters.yaml",
+                 "outputs/reference/laptop/summary.csv"):  # fmt: skip
+        assert (book / part).read_bytes() == (REPOSITORY / part).read_bytes()
+    recipe = tmp_path / "lib" / "occkd_lib" / "config" / "recipes" / "demo.yaml"
+    assert recipe.is_file()
+
+    # the installed command in an empty folder: the book is copied, once
+    here = tmp_path / "mine"
+    here.mkdir()
+    monkeypatch.setattr(project, "BOOK", book)
+    monkeypatch.delenv("OCCKD_ROOT", raising=False)
+    monkeypatch.chdir(here)
+    assert project.bring_book() == here.resolve() == project.project_root()
+    own = here / "notebooks" / "01_data.ipynb"
+    own.write_text("changed by its reader")
+    assert project.bring_book() == here.resolve() and own.read_text() == "changed by its reader"
+    (here / "notebooks" / "deeper").mkdir()
+    monkeypatch.chdir(here / "notebooks" / "deeper")
+    assert project.project_root() == here.resolve()
+
+    half = tmp_path / "half"
+    (half / "notebooks").mkdir(parents=True)
+    monkeypatch.chdir(half)
+    with pytest.raises(OcckdError, match="has notebooks already: go to an empty folder"):
+        project.bring_book()
+    monkeypatch.setattr(project, "BOOK", tmp_path / "nothing")
+    with pytest.raises(OcckdError, match="no book in"):
+        project.bring_book()
 
 
 def test_the_command_is_the_cli():
