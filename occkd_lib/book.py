@@ -35,7 +35,7 @@ from occkd_lib.data import FaceSet, copies, verify
 from occkd_lib.methods import Row
 from occkd_lib.models import FaceNet
 from occkd_lib.papers import beside
-from occkd_lib.results import ablations, choices, labels, over_seeds, recalls
+from occkd_lib.results import ablations, choices, labels, over_seeds, recalls, views
 from occkd_lib.results.store import rows_on
 from occkd_lib.runs import Run
 from occkd_lib.tasks import TASKS, Task, task_of
@@ -67,6 +67,7 @@ __all__ = [
     "stages",
     "training",
     "verify",
+    "views",
 ]
 
 LATER = {  # rooms that take seconds to enter: when a chapter asks for them

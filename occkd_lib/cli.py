@@ -14,6 +14,7 @@ import typer
 from typer import Argument, Option
 
 import occkd_lib
+from occkd_lib.cli_data import DataFolder, data_app
 from occkd_lib.cli_models import export_model, models_app
 from occkd_lib.cli_predict import predict
 from occkd_lib.errors import OcckdError
@@ -25,17 +26,12 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Recognising half-hidden faces: the command line of the experiment book.",
 )
-data_app = typer.Typer(no_args_is_help=True, help="Data sets: where they are, what is in them.")
 app.add_typer(data_app, name="data")
 app.add_typer(models_app, name="models")
 app.command("export")(export_model)
 app.command("predict")(predict)
 
 RecipeName = Annotated[str, Argument(help="A built-in recipe, or a recipe file.")]
-DATA = "Folder of the data sets (default: $OCCKD_DATA, then ./data)"
-DataFolder = Annotated[Path | None, Option("--data", help=DATA)]
-DataTask = Annotated[str | None, Option(help="Only this task (default: all).")]
-DataSetting = Annotated[list[str] | None, Option("--set", "-s", help="setting=value, repeatable")]
 SNAKEMAKE = "After --: more for Snakemake, as in -- --executor slurm --jobs 20"
 THREADS = "(default: 1 on built-in faces, else all)"
 
@@ -207,47 +203,6 @@ def stage(
 
     use_data(data)
     print(shown(run_stage(load_recipe(recipe), experiment, seed, stage).folder))
-
-
-@data_app.command("list")
-def list_data(data: DataFolder = None) -> None:
-    """The data sets that there are, and where each was found."""
-    from occkd_lib.data.verify import describe
-
-    for name, tasks, where in describe(data):
-        print(f"{name:<12} {tasks:<24} {where}")
-
-
-@data_app.command()
-def prepare(
-    name: str, task: DataTask = None, settings: DataSetting = None, data: DataFolder = None
-) -> None:
-    """Decode a data set once, so that every later start is instant."""
-    from occkd_lib.data.verify import prepare
-
-    print(prepare(name, root=data, task=task, **assigned(settings)))
-
-
-@data_app.command()
-def verify(
-    name: str,
-    labels: Annotated[str | None, Option(help="FER+ only: one label rule")] = None,
-    task: DataTask = None,
-    settings: DataSetting = None,
-    data: DataFolder = None,
-) -> None:
-    """Count the faces, and report duplicates and contradictory labels."""
-    from occkd_lib.data.verify import verify
-
-    print("\n".join(verify(name, root=data, task=task, labels=labels, **assigned(settings))))
-
-
-def assigned(settings: list[str] | None) -> dict[str, str]:
-    """``["path=mine.csv"]`` as {"path": "mine.csv"}."""
-    pairs = [setting.partition("=") for setting in settings or ()]
-    if any(not equals for _, equals, _ in pairs):
-        raise OcckdError("--set: write setting=value")
-    return {name: value for name, _, value in pairs}
 
 
 def use_data(folder: Path | None) -> None:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer import Argument, Option
 
+from occkd_lib.cli_data import DataFolder
+
 if TYPE_CHECKING:
     from occkd_lib.apply.facts import Facts  # torch
 
@@ -18,8 +20,6 @@ models_app = typer.Typer(
 ModelFolder = Annotated[Path, Argument(help="A model's folder.")]
 OWN = "Trust the model's author: let it import a network or view of its own."
 OwnCode = Annotated[bool, Option("--own-code", help=OWN)]
-DATA = "Folder of the data sets (default: $OCCKD_DATA, then ./data)"
-DataFolder = Annotated[Path | None, Option("--data", help=DATA)]
 
 
 @models_app.command("list")

@@ -203,14 +203,17 @@ def frozen(model: nn.Module) -> Iterator[None]:
             weight.requires_grad_(did)
 
 
-def mass_on_visible(maps: Tensor, visible: str) -> Tensor:
+def mass_on_visible(maps: Tensor, visible: str, faces: Tensor | None = None) -> Tensor:
     """Share of each map's mass that lies on what the view shows, N in 0..1. maps: N x S x S.
 
     visible: any view of ``occlude``; by chance one expects the share of its pixels
-    (``visible_pixels``), 0.5 for half a face. A map that is zero everywhere has no mass to share
-    out: NaN, see ``one_population``.
+    (``visible_pixels``), 0.5 for half a face. faces: N, ``occlusion.face_keys``, of a view that
+    varies from face to face; None for what it mostly shows. A map that is zero everywhere has no
+    mass to share out: NaN, see ``one_population``.
     """
-    return (maps * visible_pixels(visible, *maps.shape[1:])).sum((1, 2)) / maps.sum((1, 2))
+    height, width = maps.shape[1:]
+    shown = visible_pixels(visible, height, width, faces)
+    return (maps * shown).sum((1, 2)) / maps.sum((1, 2))
 
 
 def one_population(shares: Mapping[str, np.ndarray]) -> tuple[np.ndarray, dict[str, int]]:

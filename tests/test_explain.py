@@ -17,7 +17,7 @@ from occkd_lib.explain import (
     target_layer,
 )
 from occkd_lib.models import NETWORKS, FaceNet, InputSpec, build_model
-from occkd_lib.occlusion import OCCLUDERS, Occluder
+from occkd_lib.occlusion import OCCLUDERS, Occluder, face_keys, visible_pixels
 from occkd_lib.training.device import Compute
 from occkd_lib.training.views import Views
 
@@ -319,3 +319,12 @@ def test_randomized_is_a_fresh_copy(random_case):
     assert fresh.norm.running_mean.tolist() == [0] * 5
     assert torch.equal(randomized(model, seed=1).two.weight, fresh.two.weight)
     assert not torch.equal(looked_at(fresh, faces(pixels)), looked_at(model, faces(pixels)))
+
+
+def test_mass_on_what_each_face_shows():
+    keys = face_keys("abcdef")
+    shown = visible_pixels("upper_varied", 30, 4, keys)
+    maps = torch.rand(6, 30, 4, generator=torch.Generator().manual_seed(0))
+    by_hand = [float(m[s].sum() / m.sum()) for m, s in zip(maps, shown, strict=True)]
+    assert mass_on_visible(maps, "upper_varied", keys).tolist() == pytest.approx(by_hand)
+    assert mass_on_visible(maps, "upper_varied").tolist() != pytest.approx(by_hand, abs=1e-3)

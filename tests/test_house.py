@@ -19,7 +19,7 @@ FLOORS = [
     {"config", "stages", "explain"},
     {"results", "papers", "apply"},
     {"plots", "site"},
-    {"execution", "book", "cli", "cli_models", "cli_predict", "__main__", "__init__"},
+    {"execution", "book", "cli", "cli_data", "cli_models", "cli_predict", "__main__", "__init__"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 

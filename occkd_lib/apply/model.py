@@ -36,6 +36,7 @@ from occkd_lib.apply.facts import (
 from occkd_lib.apply.tensors import Dtype, begin_as, checked_faces, hash_of, put_into, values_of
 from occkd_lib.errors import OcckdError
 from occkd_lib.models import FaceNet, normalize
+from occkd_lib.occlusion import varies
 from occkd_lib.project import one_line, write_atomically
 from occkd_lib.tasks import task_of
 from occkd_lib.training.views import render, window
@@ -103,8 +104,14 @@ class FaceModel:
 def inputs(faces: Tensor, visible: str, net: FaceNet) -> Tensor:
     """Native faces as ``net`` takes them, on the way that all faces of a training go."""
     spec = net.input_spec
-    seen = window(render(faces, visible, spec), spec, None)
+    seen = window(render(faces, hidden_as(visible), spec), spec, None)
     return normalize(seen, spec).contiguous(memory_format=torch.channels_last)
+
+
+def hidden_as(visible: str) -> str:
+    """The view that a photo is shown on: nothing is hidden where real covers are meant, as by a
+    model that was trained on drawn masks."""
+    return "full" if varies(visible) else visible
 
 
 def probabilities(output: Tensor, temperature: float, *, softmax: bool) -> Tensor:

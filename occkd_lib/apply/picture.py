@@ -9,7 +9,7 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from occkd_lib.apply.model import FaceModel
+from occkd_lib.apply.model import FaceModel, hidden_as
 from occkd_lib.apply.predict import Answer
 from occkd_lib.data import FaceSet
 from occkd_lib.occlusion import occlude
@@ -68,7 +68,7 @@ def evidence(model: FaceModel, faces: Tensor) -> Tensor:
         ids=np.arange(n).astype(str),
     )
     views = Views(shown, model.net.input_spec, torch.device("cpu"))
-    return grad_cam(model.net, views, facts.visible, torch.arange(n))
+    return grad_cam(model.net, views, hidden_as(facts.visible), torch.arange(n))
 
 
 def heated(faces: Tensor, maps: Tensor, visible: str) -> list[Image.Image]:
@@ -77,7 +77,7 @@ def heated(faces: Tensor, maps: Tensor, visible: str) -> list[Image.Image]:
     Only what is ``visible`` to the model is shown.
     """
     pictures = []
-    for face, map_ in zip(occlude(faces, visible), maps, strict=True):
+    for face, map_ in zip(occlude(faces, hidden_as(visible)), maps, strict=True):
         grey = face.float().mean(0).numpy()
         heat = Image.fromarray((255 * map_.numpy()).astype(np.uint8)).resize(grey.shape[::-1])
         share = np.asarray(heat, dtype=np.float32) / 255

@@ -36,15 +36,17 @@ class Ablation(Settings):
 class Experiment(Settings):
     """One column of a results table: a data set, a task, a network, what is visible, the stages.
 
-    visible: what the students see, a name of ``occlusion.OCCLUDERS``; "full" where nothing is
+    visible: what the students see, a view as ``occlusion`` names them; "full" where nothing is
     hidden. stages: name -> settings of its method, which ``method`` names (by default: its own
-    name). test_on: other data sets that every network is tested on, too.
+    name). test_on: other data sets, test_views: other views of the test faces that every network is
+    tested on, too.
     """
 
     data: SerializeAsAny[DataSettings]
     test_on: tuple[SerializeAsAny[DataSettings], ...] = ()
     task: str
     visible: str = "full"
+    test_views: tuple[str, ...] = ()
     network: NetworkSettings
     seeds: tuple[int, ...] = Field((0,), min_length=1)
     tuning_seeds: tuple[int, ...] = Field((), description="arms of ``tune`` are chosen with these")
@@ -95,6 +97,11 @@ class Experiment(Settings):
         if len(set(titles)) < len(titles):
             raise ValueError("test_on: two data sets of one name: tell them apart with 'called:'")
         has_validation = data_set(self.data.name).has_validation(self.data)
+        for view in self.test_views:
+            try:
+                occluder(view)
+            except (ValueError, OcckdError) as error:
+                raise ValueError(f"test_views: {error}") from None
         for name, settings in self.stages.items():
             try:
                 named(name)

@@ -54,9 +54,11 @@ def check_experiment(recipe: Recipe, name: str, seeds: Sequence[int]) -> None:
     for each in dict.fromkeys(stage for seed in seeds for stage in all_stages(experiment, seed)):
         stage = stage_of(experiment, each)
         with blaming(f"view {stage.view!r}"):
-            seen = occlude(torch.zeros(TOY_IMAGES, dtype=torch.uint8), stage.view)
-            if seen.shape != TOY_IMAGES:
-                raise ValueError(f"{tuple(seen.shape)} images come out of {TOY_IMAGES}")
+            for view in (stage.view, *experiment.test_views):
+                toys = torch.zeros(TOY_IMAGES, dtype=torch.uint8)
+                seen = occlude(toys, view, torch.arange(len(toys)))
+                if seen.shape != TOY_IMAGES:
+                    raise ValueError(f"{tuple(seen.shape)} images come out of {TOY_IMAGES}")
         stage.network.embedding_dim(outputs)  # fails for a network that does not work
         begins = stage.method.makes_network and stage.settings.begins_with is None
         if begins and stage.network.init != "random":

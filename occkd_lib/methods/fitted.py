@@ -154,11 +154,12 @@ class Fitted(Method):
             model, batches, objective, settings, job.run,
             validate=validate, compute=compute, seed=seed, say=job.say,
         )  # fmt: skip
+        usual = self.tested_on(stage.view, stage.tested_on)  # nothing is chosen on test_views
         tables = [
             self.answers_table(job, looks.faces, view, *answers(looks, view))
             for view in stage.tested_on
             for looks in held_out
-            if len(looks)
+            if len(looks) and (view in usual or looks is not val)
         ]
         save_predictions(job.run, tables, job.task)
         job.run.save_tensors("model", model.state_dict())
@@ -190,6 +191,7 @@ class Fitted(Method):
 
     def rows(self, stage: Stage, stages: Mapping[str, Stage]) -> list[Row]:
         compared = self.distils or stage.settings.controls
+        usual = self.tested_on(stage.view, stage.tested_on)  # the papers', without test_views
         return [
             Row(
                 name=stage.name,
@@ -202,7 +204,7 @@ class Fitted(Method):
                 view=view,
                 student=student_of(stage) if compared else None,
                 control=control_of(stage.name, stages),
-                published={} if stage.settings.loss else self.published,  # the papers' own loss
+                published={} if stage.settings.loss or view not in usual else self.published,
                 color=self.color,
             )
             for view in stage.tested_on

@@ -4,10 +4,11 @@ store → summary → over_seeds          every line of every table
       → differences                   one experiment, row beside row
       → ablations, attention          one question, one table, one sentence
       → labels, false_alarms          over several experiments; a method against itself
+      → views                         trained on one view, tested on another
 kept                                  what came with the book
 """
 
-from occkd_lib.results import ablations, false_alarms, labels, over_seeds
+from occkd_lib.results import ablations, false_alarms, labels, over_seeds, views
 from occkd_lib.results.differences import (
     differences,
     is_better,
@@ -28,5 +29,5 @@ __all__ = [
     "collect", "differences", "every_prediction", "false_alarms", "is_better", "labels",
     "open_store", "over_seeds", "p_text", "protocol", "reference", "reference_differences",
     "right", "scores", "spoken", "stage_table", "summary", "title_of", "verdicts",
-    "with_interval", "won_back",
+    "views", "with_interval", "won_back",
 ]  # fmt: skip

@@ -17,7 +17,7 @@ from occkd_lib.evaluation import interval, paired_bootstrap
 from occkd_lib.explain import NoFeatureMap, grad_cam, mass_on_visible, one_population
 from occkd_lib.methods import Row
 from occkd_lib.models import FaceNet
-from occkd_lib.occlusion import view_title, visible_pixels
+from occkd_lib.occlusion import face_keys, varies, view_title, visible_pixels
 from occkd_lib.results.store import Store, rows_on
 from occkd_lib.results.text import Section, intervals, printed
 from occkd_lib.results.weights import check_faces, has_data, has_weights
@@ -81,8 +81,16 @@ def visible_shares(
     compute = Compute.best(precision)
     views = Views(faces, model.to(compute.device).input_spec, compute.device)
     parts = torch.arange(len(faces), device=compute.device).split(CHUNK)
-    maps = (grad_cam(model, views, view, part, compute=compute) for part in parts)
-    return torch.cat([mass_on_visible(part, visible) for part in maps]).numpy()
+    keys = views.keys.cpu() if varies(visible) else None
+    shares = [
+        mass_on_visible(
+            grad_cam(model, views, view, part, compute=compute),
+            visible,
+            None if keys is None else keys[part.cpu()],
+        )
+        for part in parts
+    ]
+    return torch.cat(shares).numpy()
 
 
 def attention_table(
@@ -181,7 +189,9 @@ def attention_over_seeds(store: Store, name: str) -> pd.DataFrame:
 
 def chance(experiment: Experiment, faces: FaceSet) -> float:
     """Per cent of the pixels that lie on the visible part."""
-    shown = visible_pixels(experiment.visible, *faces.images.shape[2:])
+    keys = face_keys(faces.split("test").ids) if varies(experiment.visible) else None
+    height, width = faces.images.shape[2:]
+    shown = visible_pixels(experiment.visible, height, width, keys)
     return round(100 * float(shown.float().mean()), 2)
 
 

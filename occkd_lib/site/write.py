@@ -30,6 +30,7 @@ from occkd_lib.results import (
     over_seeds,
     protocol,
     summary,
+    views,
 )
 from occkd_lib.site.maps import experiment_map, why_no_map
 from occkd_lib.site.page import Part, Picture, page
@@ -132,6 +133,10 @@ def section_parts(
     for s in labels.sections(store):
         assert s.metric
         yield section_part(folder, s, plots.label_curves(s.table, s.metric))
+    for s in views.sections(store):
+        assert s.metric
+        shown = s.table[s.table["tested on"].isin(views.shapes(s.table["tested on"]))]
+        yield section_part(folder, s, plots.view_matrix(shown, s.metric, title=s.heading))
     for s in false_alarms.sections(store):
         yield section_part(folder, s)
     for s in ablations.sections(store):

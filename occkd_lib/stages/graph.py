@@ -30,13 +30,16 @@ def linked(experiment: Experiment, name: str, stages: dict[str, Stage]) -> Stage
     settings: Any = experiment.settings(name)
     method = experiment.method(name)
     view = method.view(settings, experiment.visible)
+    tested_on = method.tested_on(view, views_of(experiment))
+    if method.makes_network:
+        tested_on = tuple(dict.fromkeys((*tested_on, *experiment.test_views)))
     stage = Stage(
         name=parse_arm(name)[0],
         method=method,
         settings=settings,
         network=settings.own_network or experiment.network,
         view=view,
-        tested_on=method.tested_on(view, views_of(experiment)),
+        tested_on=tested_on,
         parents={parent: stages[parent] for parent in method.needs(settings)},
     )
     method.check_parents(stage)

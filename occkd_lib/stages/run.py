@@ -14,6 +14,7 @@ from occkd_lib.data import SPLITS, FaceSet
 from occkd_lib.errors import OcckdError
 from occkd_lib.methods import Job, Stage
 from occkd_lib.models import FaceNet, refuse_other_weights
+from occkd_lib.occlusion import versions
 from occkd_lib.plugins import sources
 from occkd_lib.runs import Run, run_folder
 from occkd_lib.stages.graph import stage_of
@@ -107,6 +108,7 @@ def decides(experiment: Experiment, stage: Stage) -> dict[str, Any]:
     elsewhere = {"tune", "view", "network", "title"}
     if stage.settings.controls:
         elsewhere.add("of")  # whose control it is changes nothing in it
+    drawn = versions((stage.view, *stage.tested_on))
     return {
         "method": stage.method.name,
         "view": stage.view,
@@ -114,6 +116,7 @@ def decides(experiment: Experiment, stage: Stage) -> dict[str, Any]:
         "network": stage.network.model_dump(mode="json"),
         **experiment.model_dump(mode="json", include=shared),
         "settings": stage.settings.model_dump(mode="json", exclude=elsewhere),
+        **({"occluders": drawn} if drawn else {}),
     }
 
 

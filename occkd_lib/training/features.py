@@ -2,7 +2,8 @@
 
     <outputs>/cache/features-<hash>.npy      N x F, float32: one split, one view, one orientation
 
-The hash covers every byte of the faces, the trunk's weights, what is read off it and the precision.
+The hash covers every byte of the faces, the trunk's weights, what is read off it and the precision;
+of a view that is drawn face by face also what is drawn, and which faces these are.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from torch import Tensor
 from occkd_lib.data import FaceSet
 from occkd_lib.errors import OcckdError
 from occkd_lib.models import FaceNet, FrozenTrunk, frozen_of
+from occkd_lib.occlusion import versions
 from occkd_lib.project import locked, outputs_root, write_atomically
 from occkd_lib.runs import fingerprint
 from occkd_lib.training.device import Compute
@@ -102,10 +104,14 @@ class FeatureViews(Views):
         return torch.cat(parts)
 
     def _path(self, visible: str, flipped: bool) -> Path:
-        decides = {
+        decides: dict[str, object] = {
             "faces": image_hash(self.faces), "view": visible, "flipped": flipped,
             "precision": self.compute.precision, **self.model.reads,
         }  # fmt: skip
+        drawn = versions([visible])
+        if drawn:
+            names = hashlib.blake2b(self.keys.cpu().numpy().tobytes(), digest_size=16).hexdigest()
+            decides |= {"occluders": drawn, "names": names}
         return outputs_root() / "cache" / f"features-{fingerprint(decides)}.npy"
 
 

@@ -11,6 +11,9 @@ may be a file; it is read batch by batch where a GPU has no room for all of them
 
 from __future__ import annotations
 
+from functools import cached_property
+from itertools import repeat
+
 import psutil
 import torch
 import torch.nn.functional as F
@@ -18,7 +21,7 @@ from torch import Tensor
 
 from occkd_lib.data import FaceSet
 from occkd_lib.models import FaceNet, InputSpec, frozen_of, normalize
-from occkd_lib.occlusion import occlude
+from occkd_lib.occlusion import face_keys, occlude, varies
 
 CHUNK = 256
 SHARE = 0.5  # of a device's free memory that may be filled with faces: networks need the rest
@@ -32,9 +35,12 @@ def free_bytes(device: torch.device) -> int:
     return torch.cuda.mem_get_info(device)[0] + unused
 
 
-def render(images: Tensor, visible: str, spec: InputSpec) -> Tensor:
-    """uint8 B x C x H x W, native -> the whole face: uint8 B x spec.channels x side x side."""
-    pixels = occlude(images, visible)
+def render(images: Tensor, visible: str, spec: InputSpec, faces: Tensor | None = None) -> Tensor:
+    """uint8 B x C x H x W, native -> the whole face: uint8 B x spec.channels x side x side.
+
+    faces: B, ``occlusion.face_keys``, which a view that varies from face to face asks for.
+    """
+    pixels = occlude(images, visible, faces)
     if pixels.shape[1] == 3 and spec.channels == 1:  # ITU-R 601 luma, as in PIL
         weights = torch.tensor([0.299, 0.587, 0.114], device=pixels.device).view(1, 3, 1, 1)
         pixels = (pixels.float() * weights).sum(1, keepdim=True)
@@ -96,6 +102,11 @@ class Views:
     def __len__(self) -> int:
         return len(self.faces)
 
+    @cached_property
+    def keys(self) -> Tensor:
+        """N int64, on the device: what tells these faces apart, for views that vary."""
+        return face_keys(self.faces.ids).to(self.device)
+
     def serves(self, model: FaceNet) -> bool:
         """Are these the inputs that ``model`` wants?"""
         return model.input_spec == self.spec and frozen_of(model) is None
@@ -111,10 +122,10 @@ class Views:
         rendered = self._rendered.get(visible)
         if rendered is not None:
             return rendered[index]
-        native = self._native
+        native, keys = self._native, self.keys[index] if varies(visible) else None
         if native is not None:
-            return render(native[index], visible, self.spec)
-        return render(self.faces.images[index.cpu()].to(self.device), visible, self.spec)
+            return render(native[index], visible, self.spec, keys)
+        return render(self.faces.images[index.cpu()].to(self.device), visible, self.spec, keys)
 
     def _render_all(self, visible: str) -> Tensor | None:
         """All faces on one view, N x C x side x side; None where they would fill the memory."""
@@ -122,9 +133,10 @@ class Views:
         if not self._fits(shape):
             return None
         rendered = torch.empty(shape, dtype=torch.uint8, device=self.device)
-        chunks = self.faces.images.split(CHUNK)
-        for part, chunk in zip(rendered.split(CHUNK), chunks, strict=True):
-            part.copy_(render(chunk.to(self.device), visible, self.spec))
+        keys = self.keys.split(CHUNK) if varies(visible) else repeat(None)
+        chunks = zip(rendered.split(CHUNK), self.faces.images.split(CHUNK), strict=True)
+        for (part, chunk), faces in zip(chunks, keys, strict=False):
+            part.copy_(render(chunk.to(self.device), visible, self.spec, faces))
         return rendered
 
     def _fits(self, shape: torch.Size) -> bool:

@@ -183,6 +183,17 @@ def test_memory_does_not_grow_with_the_number_of_photos(shelf, monkeypatch):
     assert peaks[1] < 1.3 * peaks[0]
 
 
+def test_a_model_of_drawn_masks_sees_the_whole_photo(tmp_path):
+    asks = load(model(tmp_path / "m", "mask"), finds="whole")
+    face = photo(height=48, width=48)
+    below = face.copy()
+    below[30:] = 0
+    answers = [asks(image)[0].probabilities for image in (face, below)]
+    assert answers[0] != pytest.approx(answers[1], abs=1e-4), "the mask is in the photo, not drawn"
+    pixels = asks.again(face, asks(face)[0])[None]
+    assert np.asarray(heated(pixels, evidence(asks.models["mask"], pixels), "mask")[0])[40].any()
+
+
 def test_pictures(shelf):
     asks = load(shelf / "upper", finds="tests.apply.test_predict:two_faces")
     image = photo()

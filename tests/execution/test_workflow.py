@@ -78,9 +78,10 @@ def test_the_plan_of_the_demo(project):
     assert [j.chapter for j in jobs if j.experiment == "losses"] == ["16_other_teachers"]
     assert [j for j in jobs if j.chapter == "17_few_labels"] == [Job("17_few_labels")]
     assert not any(j.experiment == "labels_3" for j in jobs)
+    assert [j.chapter for j in jobs if j.experiment == "occluders"] == ["18_real_occlusion"]
     assert jobs[1] == Job("02_teachers", "expression", 0)
     assert jobs[-1] == Job("10_results", None, None)
-    assert len(jobs) == 41
+    assert len(jobs) == 42
     assert not (project / "outputs").exists()
 
 
@@ -178,7 +179,7 @@ def test_a_recipe_file_is_passed_on_by_its_full_path(project, own_recipe, monkey
     workflow = Workflow("mine.yaml")
     assert workflow.recipe == str(project / "mine.yaml")
     assert workflow.folder == project / "outputs" / "mine"
-    assert len(workflow.plan()) == 41
+    assert len(workflow.plan()) == 42
 
 
 @pytest.mark.parametrize(("gpus", "cores", "threads"), [(0, 4, 1), (2, 8, 1)])
@@ -209,7 +210,8 @@ def test_missing_data_are_told_before_anything_starts(project, own_recipe, monke
         workflow.check()
     assert str(caught.value).endswith(
         ". Without it: --only expression --only gender --only education "
-        "--only education_street --only together --only losses --only labels_3 --only labels_30"
+        "--only education_street --only together --only losses --only labels_3 --only labels_30 "
+        "--only occluders"
     )
     Workflow(recipe, experiments=("gender",)).check()
 

@@ -9,6 +9,8 @@ from safetensors.torch import save_file
 
 from occkd_lib.errors import OcckdError
 from occkd_lib.models import NetworkSettings, build_model
+from occkd_lib.occlusion import OCCLUDERS
+from occkd_lib.runs import fingerprint
 from occkd_lib.training.device import Compute
 from occkd_lib.training.features import FeatureViews, image_hash, views_of
 from occkd_lib.training.views import Views
@@ -31,7 +33,7 @@ def net(tmp_path):
 def test_features_are_those_of_the_pixels(faces, net, outputs):
     index = torch.tensor([4, 0, 9, 29])
     flipped = torch.tensor([True, False, False, True])
-    for view in ("full", "lower"):
+    for view in ("full", "lower", "mask", "upper+mask"):
         pixels = Views(faces, net.input_spec, CPU.device).inputs(view, index, flipped)
         features = views_of(faces, net, CPU).inputs(view, index, flipped)
         torch.testing.assert_close(features, net.read_off(pixels))
@@ -54,6 +56,22 @@ def test_one_pixel_of_any_face_is_enough_for_other_features(faces, net, outputs)
     index, plain = torch.arange(30), torch.zeros(30, dtype=torch.bool)
     ours, theirs = (views_of(f, net, CPU).inputs("full", index, plain) for f in (faces, other))
     assert not torch.equal(ours[17], theirs[17])
+
+
+def test_of_a_drawn_view_the_drawing_and_the_names_decide(faces, net, outputs, monkeypatch):
+    def path(view, of=faces):
+        return FeatureViews(of, net, CPU)._path(view, False)
+
+    renamed = replace(faces, ids=np.array([f"other{i}" for i in range(30)]))
+    lower, mask, mixed = path("lower"), path("mask"), path("lower+mask")
+    assert path("lower", renamed) == lower and path("mask", renamed) != mask
+    monkeypatch.setitem(OCCLUDERS, "mask", replace(OCCLUDERS["mask"], version="other"))
+    assert path("mask") != mask and path("lower+mask") != mixed and path("lower") == lower
+    as_before = {
+        "faces": image_hash(faces), "view": "lower", "flipped": False, "precision": "fp32",
+        **net.reads,
+    }  # fmt: skip
+    assert lower.stem == f"features-{fingerprint(as_before)}", "what was kept is still found"
 
 
 def test_a_damaged_file_is_made_again(faces, net, outputs):

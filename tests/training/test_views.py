@@ -8,6 +8,7 @@ import torch
 
 from occkd_lib.data.faceset import ImageRows
 from occkd_lib.models import InputSpec
+from occkd_lib.occlusion import face_keys
 from occkd_lib.training.batches import Batches
 from occkd_lib.training.views import Views, free_bytes, render, shift_pixels
 
@@ -145,6 +146,32 @@ def test_without_room_nothing_is_held_and_the_bytes_are_the_same(whole, visible,
             assert torch.equal(views.pixels(visible, index), expected)
             assert (views._rendered[visible] is not None) == held
             room.append(0)  # decided once a view
+
+
+@pytest.mark.parametrize("visible", ["mask", "upper_varied", "full+headset"])
+@pytest.mark.parametrize("spec", [SMALL, EQUAL, LARGE])
+def test_a_face_keeps_its_occluder_wherever_it_is_looked_at(whole, visible, spec, monkeypatch):
+    """Held or made batch by batch, in the whole, in a part, in any order: the same bytes."""
+    keys = face_keys(whole.ids)
+    expected = render(whole.images, visible, spec, keys)
+    assert not torch.equal(render(whole.images, visible, spec, keys.flip(0)), expected)
+    index, part = torch.tensor([5, 2, 2]), whole.select(PART)
+    places = torch.as_tensor(PART)[index]
+    monkeypatch.setattr("occkd_lib.training.views.CHUNK", 7)
+    for free in (1 << 30, 0):
+        monkeypatch.setattr("occkd_lib.training.views.free_bytes", lambda device, free=free: free)
+        assert torch.equal(Views(whole, spec, CPU).pixels(visible, places), expected[places])
+        assert torch.equal(Views(part, spec, CPU).pixels(visible, index), expected[places])
+    flipped = torch.tensor([True, False, True])
+    plain, turned = (
+        Views(part, spec, CPU).inputs(visible, index, f) for f in (~flipped & flipped, flipped)
+    )
+    assert torch.equal(turned, torch.where(flipped[:, None, None, None], plain.flip(3), plain))
+
+
+def test_nobody_is_asked_who_the_faces_are_where_all_are_alike(whole, monkeypatch):
+    monkeypatch.setattr("occkd_lib.training.views.face_keys", None)
+    assert Views(whole, LARGE, CPU).pixels("lower", torch.tensor([1])).shape == (1, 3, 32, 32)
 
 
 def test_free_memory_is_the_machines_on_a_cpu():
