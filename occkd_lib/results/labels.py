@@ -19,7 +19,7 @@ SENTENCE = (
     "teacher speaks about all of them. Differences are to the control with as many labels; seeds "
     "and faces are random, and Holm's family is the whole table."
 )
-TEACHERS = ("teacher", "modest_teacher")  # they see the full face
+TEACHERS = ("teacher", "modest_teacher", "half_teacher")  # not compared with the control
 PLACES = {"low": "difference low", "high": "difference high"}
 
 
