@@ -50,7 +50,7 @@ def card(facts: Facts) -> str:
         f"# {plain(facts.title)}\n",
         _model(facts), _limits(facts), _data(facts), _protocol(facts),
         _results(facts), _groups(facts), _calibration(facts),
-        _use(facts), _licence(facts), f"## Citation\n\n```bibtex\n{CITE}\n```\n",
+        _use(), _licence(facts), f"## Citation\n\n```bibtex\n{CITE}\n```\n",
     ]  # fmt: skip
     return "\n".join(part for part in parts if part)
 
@@ -203,13 +203,12 @@ def _calibration(facts: Facts) -> str:
     return f"## Calibration\n\n{text}\n"
 
 
-def _use(facts: Facts) -> str:
-    c = facts.crop
+def _use() -> str:
     return (
         "## How to use\n\n```\nocckd predict FOLDER PHOTO\n```\n\n```python\n"
         "from occkd_lib.apply import load\n\n"
-        'model = load("FOLDER")\n'
-        f"said = model.predict(faces)  # uint8, N x {c.channels} x {c.size} x {c.size}\n```\n"
+        'faces = load("FOLDER")("photo.jpg")\n'
+        "faces[0].box, faces[0].answer, faces[0].probabilities\n```\n"
     )
 
 

@@ -52,7 +52,7 @@ def test_sections_and_their_numbers():
     assert "55.75" not in results and "55.75" in section(text, "By group")
     assert "1.7321" in section(text, "Calibration") and "8.11 % before, 2.77 %" in text
     assert "Research only" in section(text, "Intended use and limits")
-    assert "N x 3 x 48 x 48" in section(text, "How to use")
+    assert 'load("FOLDER")("photo.jpg")' in text
     for name in ("Model", "Data", "Protocol", "Licences", "Citation"):
         assert section(text, name).strip()
 
