@@ -4,9 +4,9 @@
     python benchmarks/photos.py --root DATA --json PATH    # also keeps the numbers
 
 Test faces of UTKFace (gender), as they are and covered as ``painted.py`` does it. Cropped: the data
-set's own crop is given, and what is visible. Found: the crop lies on a grey canvas, a detector finds
-it, and it is cut out anew; what is visible is given, or judged. Accuracy is over all faces for the
-first, over those found for the others; a canvas with several boxes counts by its surest.
+set's own crop is given, and what is visible. Found: the crop lies on a grey canvas, a detector
+finds it, and it is cut out anew; what is visible is given, or judged. Accuracy is over all faces
+for the first, over those found for the others; a canvas with several boxes counts by its surest.
 """
 
 from __future__ import annotations
