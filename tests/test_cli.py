@@ -16,7 +16,8 @@ import yaml
 from typer.testing import CliRunner
 
 import occkd_lib
-from occkd_lib.cli import app, assigned, main, parse_seeds
+from occkd_lib.cli import app, main, parse_seeds
+from occkd_lib.cli_data import assigned
 from occkd_lib.data import DATA_SETS
 from occkd_lib.errors import OcckdError
 from tests.tiny import tiny_recipe

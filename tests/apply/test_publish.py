@@ -186,7 +186,7 @@ def test_where_nothing_varies_the_interval_is_over_faces():
 
 
 def test_no_folder_of_the_publisher_is_told():
-    assert without_folders({"path": "/home/ada/faces/l.csv", "name": "folder", "size": 48}) == {
+    assert without_folders({"path": "/ada/faces/l.csv", "name": "folder", "size": 48}) == {
         "path": "l.csv", "name": "folder", "size": 48,
     }  # fmt: skip
 
@@ -194,7 +194,7 @@ def test_no_folder_of_the_publisher_is_told():
 def test_weights_are_named_without_their_folder(trained, recipe):
     path = trained / "student" / "status.json"
     status = json.loads(path.read_text())
-    status["config"]["network"]["init"] = "/home/ada/w.safetensors"
+    status["config"]["network"]["init"] = "/ada/w.safetensors"
     status["initialisation"]["source"] = "w.safetensors"
     path.write_text(json.dumps(status))
     faces, run = load_faces("synthetic", task="expression", faces=120), Run(path.parent)
