@@ -62,8 +62,10 @@ def predict(
         model, finds="whole" if crop or boxes else detector,
         visible=visible, batch_size=batch_size if camera is None else 1, own_code=own_code,
     )  # fmt: skip
+    if draw is not None:
+        folder_for(draw)
     every = photos_in(photos) if photos else frames(camera or 0)
-    bad = faces = 0
+    bad = faces = number = 0
     for number, (photo, answers) in enumerate(asks.stream(every, boxes=boxes), 1):
         name = str(photo) if isinstance(photo, Path) else f"camera {camera}, frame {number}"
         if isinstance(answers, OcckdError):
@@ -77,8 +79,18 @@ def predict(
                 save(draw, number, photo, answers, asks if cam else None)
         if number % EVERY == 0:
             print(f"{number:,} photos, {faces:,} faces, {bad:,} not read", file=sys.stderr)
+    if not number and photos:
+        raise OcckdError(f"no photos in {', '.join(map(str, photos))}: see --help")
     if bad:
         raise typer.Exit(1)
+
+
+def folder_for(path: Path) -> None:
+    """Make the folder for the pictures; OcckdError where it cannot be."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OcckdError(f"--draw {path} is no folder for pictures: {error.strerror}") from None
 
 
 def corners(text: str) -> tuple[float, float, float, float]:
@@ -97,7 +109,6 @@ def save(
     from occkd_lib.apply.picture import evidence, heated, picture
     from occkd_lib.apply.predict import pixels_of
 
-    folder.mkdir(parents=True, exist_ok=True)
     stem = f"{number:05d}-{photo.stem}" if isinstance(photo, Path) else f"{number:05d}"
     image = pixels_of(photo)  # type: ignore[arg-type]
     picture(image, answers).save(folder / f"{stem}.png")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import tracemalloc
 
@@ -254,6 +255,24 @@ def test_the_command(shelf, tmp_path):
 def test_what_the_command_refuses(shelf, arguments, said):
     done = occkd("predict", shelf, *arguments)
     assert isinstance(done.exception, OcckdError) and said in str(done.exception)
+
+
+def test_nothing_to_read_and_nowhere_to_write(shelf, tmp_path):
+    (tmp_path / "empty").mkdir()
+    done = occkd("predict", shelf, tmp_path / "empty", "--crop")
+    assert "no photos in" in str(done.exception)
+    (tmp_path / "file").write_text("")
+    done = occkd("predict", shelf, tmp_path / "empty", "--crop", "--draw", tmp_path / "file")
+    assert "is no folder for pictures" in str(done.exception)
+
+
+def test_a_reader_who_has_had_enough(shelf, tmp_path):
+    for i in range(3):
+        Image.fromarray(photo(i)).save(tmp_path / f"{i}.png")
+    command = [sys.executable, "-m", "occkd_lib", "predict", str(shelf), str(tmp_path), "--crop"]
+    run = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    run.stdout.close()
+    assert run.stderr.read() == b"" and run.wait() == 1
 
 
 def test_a_camera(shelf, monkeypatch):
