@@ -51,7 +51,10 @@ def questions(experiment: Experiment, seed: int | None = None) -> dict[str, Ques
         "curriculum": Question(
             "What does each step of the curriculum bring?", steps(experiment, rows)
         ),
-        "views": Question("What does each view of the face tell?", views(rows)),
+        # with test_views every network meets every view: results.views has the whole table
+        "views": Question(
+            "What does each view of the face tell?", {} if experiment.test_views else views(rows)
+        ),
         "embeddings": Question("Which embedding, and do two tell more than one?", machines(rows)),
     }
     found = {name: asked for name, asked in standing.items() if len(asked.sources) > 1}
