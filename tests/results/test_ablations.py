@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from occkd_lib.config import load_recipe
 from occkd_lib.errors import OcckdError
 from occkd_lib.results import Source, open_store
 from occkd_lib.results.ablations import (
@@ -198,3 +199,11 @@ def made_up(differences, p, validation):
 )  # fmt: skip
 def test_sentence(metric, differences, p, validation, said):
     assert sentence(made_up(differences, p, validation), metric) == said
+
+
+def test_where_every_network_meets_every_view_the_question_about_views_is_not_asked():
+    """It would ask for answers to validation faces on views that only test faces are shown on."""
+    demo = load_recipe("demo").experiments
+    assert demo["occluders"].test_views
+    assert "views" not in questions(demo["occluders"])
+    assert "views" in questions(demo["expression"])
