@@ -14,7 +14,7 @@ import typer
 from typer import Argument, Option
 
 import occkd_lib
-from occkd_lib.cli_data import DataFolder, data_app
+from occkd_lib.cli_data import DataFolder, data_app, use_data
 from occkd_lib.cli_models import export_model, models_app
 from occkd_lib.cli_predict import predict
 from occkd_lib.errors import OcckdError
@@ -203,15 +203,6 @@ def stage(
 
     use_data(data)
     print(shown(run_stage(load_recipe(recipe), experiment, seed, stage).folder))
-
-
-def use_data(folder: Path | None) -> None:
-    """Let this process, and its jobs in other folders, find the data sets."""
-    chosen = folder or os.environ.get("OCCKD_DATA")
-    if chosen:
-        from occkd_lib.data import data_root
-
-        os.environ["OCCKD_DATA"] = str(data_root(chosen).resolve())
 
 
 def parse_seeds(text: str | None) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -56,3 +57,12 @@ def assigned(settings: list[str] | None) -> dict[str, str]:
     if any(not equals for _, equals, _ in pairs):
         raise OcckdError("--set: write setting=value")
     return {name: value for name, _, value in pairs}
+
+
+def use_data(folder: Path | None) -> None:
+    """Let this process, and its jobs in other folders, find the data sets."""
+    chosen = folder or os.environ.get("OCCKD_DATA")
+    if chosen:
+        from occkd_lib.data import data_root
+
+        os.environ["OCCKD_DATA"] = str(data_root(chosen).resolve())

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer import Argument, Option
 
-from occkd_lib.cli_data import DataFolder
+from occkd_lib.cli_data import DataFolder, use_data
 
 if TYPE_CHECKING:
     from occkd_lib.apply.facts import Facts  # torch
@@ -117,11 +116,3 @@ def export_model(
             f"faces; {100 * cost.same:.1f} % of the answers stay"
         )
     print(path)
-
-
-def use_data(folder: Path | None) -> None:
-    """Let this process find the data sets."""
-    if folder:
-        from occkd_lib.data import data_root
-
-        os.environ["OCCKD_DATA"] = str(data_root(folder).resolve())

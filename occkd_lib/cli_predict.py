@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from typer import Argument, Option
 
+from occkd_lib.cli_models import OwnCode
 from occkd_lib.errors import OcckdError
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def predict(
         int | None, Option(min=0, help="Photos of this camera, until Ctrl-C.")
     ] = None,
     batch_size: Annotated[int, Option(min=1, help="Faces that are asked about at once.")] = 32,
-    own_code: Annotated[bool, Option("--own-code", help="Trust the model's author.")] = False,
+    own_code: OwnCode = False,
 ) -> None:
     """Find the faces of photos and say what the model says of them.
 

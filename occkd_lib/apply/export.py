@@ -21,14 +21,13 @@ from occkd_lib.apply.facts import Facts, pattern, read_facts
 from occkd_lib.apply.graph import Complete, exportable
 from occkd_lib.apply.model import read_model
 from occkd_lib.apply.quantise import Cost, quantise
+from occkd_lib.apply.runtime import FACES, SAID, ask, onnx_package, session_of
 from occkd_lib.apply.tensors import checked_faces
 from occkd_lib.errors import OcckdError
 from occkd_lib.project import one_line, write_atomically
 
 OPSET = 18
-FACES, SAID = "faces", "said"  # the graph's input and output
 EXTRA = "facts.json"
-NEEDED = "install the extra 'apply' (pip install 'occkd[apply]')"
 
 
 def export(
@@ -119,24 +118,16 @@ def run_onnx(
     """
     session, facts, _ = opened(file, own_code=own_code)
     checked_faces(faces, facts.crop.channels, facts.crop.size)
-    parts = [np.empty((0, len(facts.classes) or 1), np.float32)]
-    for part in faces.split(batch_size) if len(faces) else ():
-        parts.append(session.run([SAID], {FACES: part.contiguous().numpy()})[0])
-    return np.concatenate(parts)
+    none = np.empty((0, len(facts.classes) or 1), np.float32)
+    return np.concatenate([none, *ask(session, faces, batch_size)])
 
 
 def opened(file: str | Path, *, own_code: bool = False) -> tuple[Any, Facts, Cost | None]:
     """An exported ONNX file: onnxruntime's session, its facts, and the cost of its eight bits."""
-    ort, path = runtime(), Path(file)
+    path = Path(file)
     if not path.is_file():
         raise OcckdError(f"{path} is missing: write it with 'occkd export'")
-    options = ort.SessionOptions()
-    options.log_severity_level = 3
-    options.intra_op_num_threads = torch.get_num_threads()
-    try:
-        session = ort.InferenceSession(path.read_bytes(), options, ["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime raises its own kinds
-        raise OcckdError(f"{path} is no ONNX model ({one_line(error, 120)})") from None
+    session = session_of(path.read_bytes(), f"{path} is no ONNX model")
     known = session.get_modelmeta().custom_metadata_map
     cost = Cost(**json.loads(known["int8"])) if "int8" in known else None
     return session, read_facts(known.get("facts", ""), path, own_code=own_code), cost
@@ -154,21 +145,3 @@ def run_torchscript(file: str | Path, faces: Tensor, *, own_code: bool = False) 
     facts = read_facts(extra[EXTRA], file, own_code=own_code)
     with torch.no_grad():
         return script(checked_faces(faces, facts.crop.channels, facts.crop.size))
-
-
-def onnx_package() -> Any:
-    """The package onnx; OcckdError with the way to get it."""
-    try:
-        import onnx
-    except ImportError:
-        raise OcckdError(f"export to ONNX needs the package onnx: {NEEDED}") from None
-    return onnx
-
-
-def runtime() -> Any:
-    """The package onnxruntime; OcckdError with the way to get it."""
-    try:
-        import onnxruntime
-    except ImportError:
-        raise OcckdError(f"running ONNX needs the package onnxruntime: {NEEDED}") from None
-    return onnxruntime

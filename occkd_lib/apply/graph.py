@@ -23,10 +23,8 @@ from occkd_lib.apply.facts import pattern
 from occkd_lib.apply.model import FaceModel, probabilities
 from occkd_lib.errors import OcckdError
 from occkd_lib.models import FaceNet
-from occkd_lib.occlusion import occlude, visible_pixels
+from occkd_lib.occlusion import LUMA, occlude, visible_pixels
 from occkd_lib.tasks import task_of
-
-LUMA = (0.299, 0.587, 0.114)  # as in training.views.render
 
 
 def resize_weights(source: int, target: int) -> Tensor:

@@ -12,12 +12,12 @@ from occkd_lib.apply.facts import Result
 from occkd_lib.data import GENDERS, FaceSet
 from occkd_lib.evaluation import counts_right, interval
 from occkd_lib.results.store import COPIES, Store, data_name
-from occkd_lib.results.summary import with_its_interval
+from occkd_lib.results.summary import WITHOUT_COPIES, with_its_interval
 from occkd_lib.tasks import TASKS, Metric, Task, task_of
 from occkd_lib.training.predictions import NETWORK
 
 SMALLEST = 10  # faces of a group; of fewer an interval says nothing
-ALL, WITHOUT_COPIES, THIS_FILE = "all", "without copies of train", "this file"
+ALL, THIS_FILE = "all", "this file"
 
 
 class Place(NamedTuple):

@@ -10,19 +10,19 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from occkd_lib.apply.facts import Facts
+from occkd_lib.apply.runtime import FACES, ask, session_of
 from occkd_lib.data import FaceSet, load_once
 from occkd_lib.data.registry import settings_of
 from occkd_lib.errors import OcckdError
 from occkd_lib.plugins import MARK
-from occkd_lib.project import one_line
 from occkd_lib.tasks import task_of
 
 QUANTISED = ("Conv", "Gemm", "MatMul")
 CALIBRATE, MEASURE = 256, 2000  # faces at most
+BATCH = 64
 
 
 class Cost(NamedTuple):
@@ -80,7 +80,7 @@ def quantised(proto: Any, faces: Tensor) -> Any:
 
         def get_next(self) -> dict[str, np.ndarray] | None:
             part = next(self.parts, None)
-            return None if part is None else {"faces": part.contiguous().numpy()}
+            return None if part is None else {FACES: part.contiguous().numpy()}
 
     with tempfile.TemporaryDirectory() as folder, unadvised():
         before, after = Path(folder) / "before.onnx", Path(folder) / "after.onnx"
@@ -123,29 +123,12 @@ def measured_cost(before: Any, after: Any, test: FaceSet, facts: Facts, calibrat
     if not len(test):
         raise OcckdError(f"{facts.data.name} has no test faces: int8 cannot be measured")
     task = task_of(facts.task)
-    said = [run(proto, test) for proto in (before, after)]
+    wrong = "this network has no int8 form"
+    sessions = [session_of(proto.SerializeToString(), wrong) for proto in (before, after)]
+    said = [np.concatenate(ask(session, test.images, BATCH)) for session in sessions]
     decided = [s[:, 0] if task.continuous else s.argmax(1) for s in said]
     target = test.targets.numpy()
     gap = np.abs(decided[0].astype(np.float64) - decided[1])
     exact, rough = (task.metric(target, d) for d in decided)
     same = float((gap < 0.5).mean())
     return Cost(task.metric.name, len(test), exact, rough, same, calibrated)
-
-
-def run(proto: Any, faces: FaceSet) -> np.ndarray:
-    """What an ONNX model in memory says of faces."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    options.intra_op_num_threads = torch.get_num_threads()
-    try:
-        session = onnxruntime.InferenceSession(
-            proto.SerializeToString(), options, ["CPUExecutionProvider"]
-        )
-    except Exception as error:  # onnxruntime raises its own kinds
-        raise OcckdError(f"this network has no int8 form ({one_line(error, 120)})") from None
-    parts = [
-        session.run(None, {"faces": p.contiguous().numpy()})[0] for p in faces.images.split(64)
-    ]
-    return np.concatenate(parts)

@@ -18,11 +18,12 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 from PIL import Image
 
+from occkd_lib.occlusion import LUMA, cut_row
+
 Visible = Literal["full", "lower", "upper"]
 VIEWS: tuple[Visible, ...] = get_args(Visible)
 WEIGHTS = Path(__file__).with_name("visible.npz")  # weights: 3 x 540, bias: 3; float32
 SIDE, CELLS, FINE = 48, 6, 12  # pixels of the crop that is looked at; cells a side, of either kind
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 class Judgement(NamedTuple):
@@ -41,7 +42,7 @@ def judge_visible(crop: np.ndarray) -> Judgement:
     "lower": something covers the eyes (a headset); "upper": something covers nose and mouth (a
     mask). A half whose pixels are all 0, as the book hides it, is certain.
     """
-    cut = (crop.shape[0] + 1) // 2
+    cut = cut_row(crop.shape[0])
     seen = bool(crop[:cut].any()), bool(crop[cut:].any())
     if seen == (False, True):
         return Judgement("lower", 1.0)
@@ -68,7 +69,7 @@ def features(crop: np.ndarray) -> np.ndarray:
     """
     small = Image.fromarray(crop).resize((SIDE, SIDE), Image.Resampling.BILINEAR)
     pixels = np.asarray(small, np.float32) / 255
-    down, right = np.gradient(pixels @ LUMA)
+    down, right = np.gradient(pixels @ np.array(LUMA, np.float32))
     strength, direction = np.hypot(down, right), np.arctan2(down, right) % np.pi
     sector = np.minimum((direction * (6 / np.pi)).astype(int), 5)
     edges = np.stack([_cells(strength * (sector == k), CELLS).mean((1, 3)) for k in range(6)], 2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -147,6 +148,10 @@ class FaceSet:
 
     def fingerprint(self) -> str:
         """A hash of ids, splits, labels and 256 of the images: proof of which faces were used."""
+        return self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> str:
         digest = hashlib.sha256(f"{self.name}|{self.task}|{self.label_rule}".encode())
         named = (f"{i}|{s}" for i, s in zip(self.ids, self.splits, strict=True))
         digest.update("\n".join(named).encode())

@@ -51,14 +51,15 @@ def check_experiment(recipe: Recipe, name: str, seeds: Sequence[int]) -> None:
     experiment = recipe.experiment(name)
     sources(experiment.model_dump(mode="json"))  # every import path leads to a module
     outputs = known_outputs(experiment)
-    for each in dict.fromkeys(stage for seed in seeds for stage in all_stages(experiment, seed)):
-        stage = stage_of(experiment, each)
-        with blaming(f"view {stage.view!r}"):
-            for view in (stage.view, *experiment.test_views):
-                toys = torch.zeros(TOY_IMAGES, dtype=torch.uint8)
-                seen = occlude(toys, view, torch.arange(len(toys)))
-                if seen.shape != TOY_IMAGES:
-                    raise ValueError(f"{tuple(seen.shape)} images come out of {TOY_IMAGES}")
+    names = dict.fromkeys(stage for seed in seeds for stage in all_stages(experiment, seed))
+    stages = {each: stage_of(experiment, each) for each in names}
+    for view in dict.fromkeys((*(s.view for s in stages.values()), *experiment.test_views)):
+        with blaming(f"view {view!r}"):
+            toys = torch.zeros(TOY_IMAGES, dtype=torch.uint8)
+            seen = occlude(toys, view, torch.arange(len(toys)))
+            if seen.shape != TOY_IMAGES:
+                raise ValueError(f"{tuple(seen.shape)} images come out of {TOY_IMAGES}")
+    for each, stage in stages.items():
         stage.network.embedding_dim(outputs)  # fails for a network that does not work
         begins = stage.method.makes_network and stage.settings.begins_with is None
         if begins and stage.network.init != "random":

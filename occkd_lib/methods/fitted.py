@@ -154,7 +154,7 @@ class Fitted(Method):
             model, batches, objective, settings, job.run,
             validate=validate, compute=compute, seed=seed, say=job.say,
         )  # fmt: skip
-        usual = self.tested_on(stage.view, stage.tested_on)  # nothing is chosen on test_views
+        usual = self.usual_views(stage)  # nothing is chosen on test_views
         tables = [
             self.answers_table(job, looks.faces, view, *answers(looks, view))
             for view in stage.tested_on
@@ -189,9 +189,13 @@ class Fitted(Method):
             nn.init.constant_(model.head.bias, float(targets.float().mean()))
         return model
 
+    def usual_views(self, stage: Stage) -> tuple[str, ...]:
+        """What it is tested on without the experiment's ``test_views``."""
+        return self.tested_on(stage.view, stage.tested_on)
+
     def rows(self, stage: Stage, stages: Mapping[str, Stage]) -> list[Row]:
         compared = self.distils or stage.settings.controls
-        usual = self.tested_on(stage.view, stage.tested_on)  # the papers', without test_views
+        usual = self.usual_views(stage)  # the papers'
         return [
             Row(
                 name=stage.name,

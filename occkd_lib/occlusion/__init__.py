@@ -32,13 +32,14 @@ from occkd_lib.occlusion.halves import (
     upper_half,
 )
 from occkd_lib.occlusion.headset import HEADSET
+from occkd_lib.occlusion.layers import LUMA
 from occkd_lib.occlusion.mask import MASK
 from occkd_lib.occlusion.mixture import PLUS, mixture
 from occkd_lib.occlusion.picture import SUFFIX, picture
 from occkd_lib.plugins import MARK, did_you_mean, imported
 
 __all__ = [
-    "OCCLUDERS", "Occluder", "Varied", "cut_row", "face_keys", "hidden_share", "lower_half",
+    "LUMA", "OCCLUDERS", "Occluder", "Varied", "cut_row", "face_keys", "hidden_share", "lower_half",
     "occlude", "occluder", "parts_of", "upper_half", "varies", "versions", "view_title",
     "visible_pixels",
 ]  # fmt: skip

@@ -15,7 +15,7 @@ from torch import Tensor
 from occkd_lib.errors import OcckdError
 from occkd_lib.occlusion.base import Varied
 
-LUMA = (0.299, 0.587, 0.114)  # ITU-R 601, as in training.views.render
+LUMA = (0.299, 0.587, 0.114)  # how much red, green, blue count in grey: ITU-R 601, as in PIL
 CHUNK = 1 << 19  # pixels at a time on a CPU: more would not fit its cache
 
 

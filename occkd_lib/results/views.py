@@ -47,8 +47,7 @@ def by_view(store: Store, name: str, stages: Sequence[str], views: Sequence[str]
 
     Columns: stage, title, trained on, tested on, the metric with its 95 % interval low, high
     (``evaluation.crossed``), n, seeds; own: was it trained on that view, or on a mixture with it?
-    OcckdError where no seed is finished, or a stage was not
-    tested on a view.
+    OcckdError where no seed is finished, or a stage was not tested on a view.
     """
     experiment = store.recipe.experiment(name)
     chosen, metric, rows = graph(experiment), task_of(experiment.task).metric, rows_of(experiment)

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from occkd_lib.data import FaceSet
 from occkd_lib.models import FaceNet, InputSpec, frozen_of, normalize
-from occkd_lib.occlusion import face_keys, occlude, varies
+from occkd_lib.occlusion import LUMA, face_keys, occlude, varies
 
 CHUNK = 256
 SHARE = 0.5  # of a device's free memory that may be filled with faces: networks need the rest
@@ -41,8 +41,8 @@ def render(images: Tensor, visible: str, spec: InputSpec, faces: Tensor | None =
     faces: B, ``occlusion.face_keys``, which a view that varies from face to face asks for.
     """
     pixels = occlude(images, visible, faces)
-    if pixels.shape[1] == 3 and spec.channels == 1:  # ITU-R 601 luma, as in PIL
-        weights = torch.tensor([0.299, 0.587, 0.114], device=pixels.device).view(1, 3, 1, 1)
+    if pixels.shape[1] == 3 and spec.channels == 1:
+        weights = torch.tensor(LUMA, device=pixels.device).view(1, 3, 1, 1)
         pixels = (pixels.float() * weights).sum(1, keepdim=True)
     elif pixels.shape[1] == 1 and spec.channels == 3:
         pixels = pixels.expand(-1, 3, -1, -1)

@@ -31,6 +31,7 @@ from occkd_lib.apply.graph import (
 from occkd_lib.apply.model import Beginning, inputs, read_model, rounded, save_model
 from occkd_lib.apply.publish import publish
 from occkd_lib.apply.quantise import before_the_network, faces_of
+from occkd_lib.apply.runtime import ask, session_of
 from occkd_lib.data import data_root, load_faces
 from occkd_lib.errors import OcckdError
 from occkd_lib.models import NetworkSettings, build_model
@@ -218,6 +219,15 @@ def test_no_faces_and_other_faces(folder):
     assert run_onnx(file, torch.empty(0, 3, 48, 48, dtype=torch.uint8)).shape == (0, 3)
     with pytest.raises(OcckdError, match="this model takes uint8 N x 3 x 48 x 48"):
         run_onnx(file, torch.zeros(1, 1, 48, 48, dtype=torch.uint8))
+
+
+def test_batches_change_nothing(folder, drawn):
+    file = export(folder)
+    session = session_of(file.read_bytes(), "no")
+    parts = ask(session, drawn, 7)
+    assert [len(part) for part in parts] == [len(part) for part in drawn.split(7)]
+    np.testing.assert_allclose(np.concatenate(parts), run_onnx(file, drawn), atol=1e-6)
+    assert ask(session, drawn[:0], 7) == []
 
 
 def test_a_view_that_is_no_mask(monkeypatch):
