@@ -32,6 +32,7 @@ class Chapter(Settings):
     stages: tuple[str, ...] = ()
     test_on: bool = False
     computes: bool = False
+    seconds: int = Field(default=10, gt=0)
     parts: tuple[str, ...] = Field(min_length=1)
 
     @property
@@ -111,11 +112,13 @@ class Graph:
         return set(chapter.methods) <= set(share["methods"]) and named and elsewhere
 
     def before(self, job: Job) -> list[Job]:
-        """The jobs that must be done before ``job``."""
+        """The jobs that must be done before ``job``, of the experiments that it is about."""
         found: list[Job] = []
-        for name in [job.experiment] if job.experiment else list(self.experiments):
+        chapter = self.chapters[job.chapter]
+        whole = [name for name in self.experiments if self.has(name, chapter)]
+        for name in [job.experiment] if job.experiment else whole:
             seeds = self.experiments[name]["seeds"] if job.seed is None else [job.seed]
-            before = self.builds_on(name, self.chapters[job.chapter])
+            before = self.builds_on(name, chapter)
             found += [chapter.job(name, seed) for seed in seeds for chapter in before]
         return list(dict.fromkeys(found))
 
@@ -136,6 +139,11 @@ class Graph:
     def awaited(self, chapter: str) -> bool:
         """Does any other chapter wait for this one?"""
         return any(chapter in other.builds_on for other in self.chapters.values())
+
+    def way(self, chapter: str) -> int:
+        """Seconds from a chapter's start to the book's end, by the longest way: begun first."""
+        after = [file for file, other in self.chapters.items() if chapter in other.builds_on]
+        return self.chapters[chapter].seconds + max(map(self.way, after), default=0)
 
 
 def read_chapters(file: Path | None = None) -> dict[str, Chapter]:

@@ -15,6 +15,7 @@ from occkd_lib.losses import (
     decoupled_loss,
     dist_loss,
     hint_loss,
+    pseudo_label_loss,
     relational_angle_loss,
     relational_distance_loss,
     representation_loss,
@@ -163,6 +164,17 @@ class Smoothing(Term):
         return -seen.output.float().log_softmax(1).mean()
 
 
+class PseudoLabels(Term):
+    """Pseudo-labels (Lee, 2013; Sohn et al., 2020): with the student of step 2 as teacher, the
+    usual rival where labels are few and faces are many."""
+
+    threshold: float = Field(0.95, ge=0, le=1)
+    classes = True
+
+    def loss(self, seen: Prediction, known: Prediction, target: Tensor) -> Tensor:
+        return pseudo_label_loss(seen.output, known.output, threshold=self.threshold)
+
+
 class Triplets(TripletTermSettings):
     """The journal's triplets (Eq. 4, 6-7), as one term among others."""
 
@@ -180,6 +192,7 @@ TERMS: dict[str, type[Term]] = {
     "similarity": Similarity,
     "contrastive": Contrastive,
     "smoothing": Smoothing,
+    "pseudo_labels": PseudoLabels,
 }
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from occkd_lib.errors import OcckdError
-from occkd_lib.execution.chapters import Graph, Job, chapters_table, read_chapters
+from occkd_lib.execution.chapters import Chapter, Graph, Job, chapters_table, read_chapters
 from occkd_lib.execution.parameters import declared_parameters
 from occkd_lib.execution.workflow import Workflow
 from occkd_lib.methods import METHODS
@@ -187,6 +187,27 @@ def test_every_job_comes_after_those_that_it_waits_for():
         place = {job: n for n, job in enumerate(some.jobs())}
         for job in place:
             assert all(place[other] < place[job] for other in some.before(job)), job
+
+
+def test_a_chapter_of_the_whole_recipe_waits_for_what_it_is_about():
+    few = {"seeds": (0,), "methods": EVERY, "stages": ("modest_teacher", "student", "control"),
+           "chapters": ("17_few_labels", "10_results")}  # fmt: skip
+    both = Graph(CHAPTERS, {"fer": {"seeds": (0,), "methods": EVERY}, "labels": few})
+    assert both.before(Job("17_few_labels")) == []
+    assert Job("09_mcnemar", "fer") in both.before(Job("10_results"))
+
+
+def test_the_longest_way_begins_first():
+    long = {"02_b": {"builds_on": ("01_a",), "seconds": 20}, "03_c": {"seconds": 25}}
+    last = {"04_d": {"builds_on": ("02_b", "03_c"), "seconds": 5}}
+    some = Graph(
+        {
+            file: Chapter(file=file, title="", about="", once="seed", parts=("tasks",), **rest)
+            for file, rest in ({"01_a": {}} | long | last).items()
+        },
+        {},
+    )
+    assert [some.way(file) for file in some.chapters] == [10 + 20 + 5, 20 + 5, 25 + 5, 5]
 
 
 def test_who_is_awaited():

@@ -11,6 +11,7 @@ from occkd_lib.losses import (
     decoupled_loss,
     dist_loss,
     hint_loss,
+    pseudo_label_loss,
     relational_angle_loss,
     relational_distance_loss,
     representation_loss,
@@ -52,6 +53,7 @@ EXPECTED = {
     ),
     # smoothed by 1, the label is gone
     "smoothing": ({}, nn.functional.cross_entropy(Z_S, TARGET, label_smoothing=1.0)),
+    "pseudo_labels": ({"threshold": 0.5}, pseudo_label_loss(Z_S, Z_T, threshold=0.5)),
 }
 
 

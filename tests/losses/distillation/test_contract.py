@@ -8,6 +8,7 @@ from occkd_lib.losses import (
     contrastive_loss,
     decoupled_loss,
     dist_loss,
+    pseudo_label_loss,
     relational_angle_loss,
     relational_distance_loss,
     similarity_loss,
@@ -21,6 +22,7 @@ LOSSES = {
     "dist": (lambda s, t: dist_loss(s, t, tau=2.0), (5, 4), (5, 4)),
     "distance": (relational_distance_loss, (5, 4), (5, 6)),
     "angle": (relational_angle_loss, (5, 4), (5, 6)),
+    "pseudo-labels": (lambda s, t: pseudo_label_loss(s, t, threshold=0.3), (5, 4), (5, 4)),
     "similarity": (similarity_loss, (5, 4), (5, 6)),
     "attention": (attention_loss, MAPS, (5, 4, 2, 2)),
     "attention, plain": (lambda s, t: attention_loss(s, t, squared=False), MAPS, (5, 4, 2, 2)),
@@ -119,7 +121,7 @@ def test_a_student_that_is_its_teacher_is_at_rest(name):
     found = loss(s, s)
     found.backward()
     assert s.grad.isfinite().all()
-    if not name.startswith("contrastive"):  # which still pushes negatives away
+    if not name.startswith(("contrastive", "pseudo")):  # these still push, away and to the class
         assert found.item() == pytest.approx(0, abs=1e-5) and s.grad.abs().max() < 1e-3
 
 
