@@ -31,7 +31,7 @@ from occkd_lib.losses.task.ldam import ldam_loss
 __all__ = [
     "adareg_loss", "attention_loss", "attention_map", "blend", "center_loss", "coarse_labels",
     "contrastive_loss", "decoupled_loss", "dist_loss", "focal_loss", "hint_loss",
-    "importance_coefficients", "island_loss", "ldam_loss", "opinion_loss", "pseudo_label_loss", "reg_loss",
-    "relational_angle_loss", "relational_distance_loss", "representation_loss", "similarity_loss",
-    "soft_target_loss", "triplet_kd_loss", "uniform_loss",
+    "importance_coefficients", "island_loss", "ldam_loss", "opinion_loss", "pseudo_label_loss",
+    "reg_loss", "relational_angle_loss", "relational_distance_loss", "representation_loss",
+    "similarity_loss", "soft_target_loss", "triplet_kd_loss", "uniform_loss",
 ]  # fmt: skip
