@@ -16,6 +16,7 @@ from occkd_lib.plots.forests import (
     results_forest,
 )
 from occkd_lib.plots.planes import embedding_maps
+from occkd_lib.plots.question import question
 from occkd_lib.plots.style import PALETTE, WIDTH, canvas, told_apart
 from occkd_lib.plots.views import hidden_curves, view_matrix
 
@@ -23,6 +24,6 @@ __all__ = [
     "PALETTE", "WIDTH", "ablation_forest", "agreement", "attention_forest", "by_group", "canvas",
     "contact_sheet", "difference_forest", "discordant_bars", "embedding_maps",
     "explanation_grid", "hidden_curves", "image_grid", "label_curves", "learning_curves",
-    "over_seeds_forest", "references", "results_forest", "score_bars", "setting_curves",
+    "over_seeds_forest", "question", "references", "results_forest", "score_bars", "setting_curves",
     "shares", "told_apart", "triplet_strip", "view_matrix",
 ]  # fmt: skip
