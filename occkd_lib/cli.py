@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -18,6 +19,7 @@ from occkd_lib.cli_data import DataFolder, data_app, use_data
 from occkd_lib.cli_models import export_model, models_app
 from occkd_lib.cli_predict import predict
 from occkd_lib.errors import OcckdError
+from occkd_lib.project import printable
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -32,7 +34,9 @@ app.command("export")(export_model)
 app.command("predict")(predict)
 
 RecipeName = Annotated[str, Argument(help="A built-in recipe, or a recipe file.")]
-SNAKEMAKE = "After --: more for Snakemake, as in -- --executor slurm --jobs 20"
+SNAKEMAKE = "After --: more for Snakemake, as in -- --jobs 20"
+PROFILE = "Run on a cluster: slurm, or a folder with a config.yaml for Snakemake."
+GPUS = "GPUs to use, with --profile those of the cluster (default: all here; none there)"
 THREADS = "(default: 1 on built-in faces, else all)"
 
 
@@ -59,6 +63,8 @@ def run(
     tflops: Annotated[float | None, Option(help="With -n: the rate for its hours.")] = None,
     cores: Annotated[int | None, Option("--cores", "-j", min=1, help="(default: all)")] = None,
     threads: Annotated[int | None, Option("--threads-per-job", min=1, help=THREADS)] = None,
+    gpus: Annotated[int | None, Option("--gpus", min=0, help=GPUS)] = None,
+    profile: Annotated[str | None, Option(help=PROFILE)] = None,
     only: Annotated[list[str] | None, Option(help="Experiment, or pattern: 'fer_*'.")] = None,
     seeds: Annotated[str | None, Option(help="0,1,2 or 0-4 (default: the recipe's)")] = None,
     again: Annotated[bool, Option("--again", help="Also those done; training stays.")] = False,
@@ -73,7 +79,15 @@ def run(
     use_data(data)
     bring_book()
     workflow = Workflow(
-        recipe, tuple(only or ()), parse_seeds(seeds), cores, threads, again, snakemake or ()
+        recipe,
+        tuple(only or ()),
+        parse_seeds(seeds),
+        cores,
+        threads,
+        again,
+        extra=snakemake or (),
+        profile=profile,
+        gpus=gpus,
     )
     if dry_run:
         show_plan(workflow, every_notebook=notebooks, tflops=tflops)
@@ -165,15 +179,15 @@ def results(
     """Write the tables and figures of a recipe's finished runs, beside the published values."""
     from occkd_lib.project import project_root
     from occkd_lib.site import write_results
-    from occkd_lib.site.readme import has_place, update_readme
+    from occkd_lib.site.headline import has_place, renew
 
     use_data(data)
     folder = write_results(recipe, reference=reference, maps=maps)
     print(shown(folder / "index.html"))
-    readme = project_root() / "README.md"
-    if reference and has_place(readme, folder.name):
-        update_readme(readme, folder.name, folder)
-        print(f"{shown(readme)}: results of {folder.name} renewed")
+    page = project_root() / "RESULTS.md"
+    if reference and has_place(page, folder.name):
+        renew(page, folder.name, folder)
+        print(f"{shown(page)}: results of {folder.name} renewed")
 
 
 @app.command()
@@ -248,5 +262,10 @@ def main() -> None:
     try:
         app(prog_name="occkd")
     except OcckdError as error:
-        print(f"occkd: {error}", file=sys.stderr)
+        print(f"occkd: {printable(error)}", file=sys.stderr)
         sys.exit(2)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        print(f"occkd: {printable(error)}: free some, or send elsewhere", file=sys.stderr)
+        os._exit(2)  # an ordinary end would try to write what is left once more

@@ -10,6 +10,7 @@ import typer
 from typer import Option
 
 from occkd_lib.errors import OcckdError
+from occkd_lib.project import printable
 
 data_app = typer.Typer(no_args_is_help=True, help="Data sets: where they are, what is in them.")
 DATA = "Folder of the data sets (default: $OCCKD_DATA, then ./data)"
@@ -48,7 +49,8 @@ def verify(
     """Count the faces, and report duplicates and contradictory labels."""
     from occkd_lib.data.verify import verify
 
-    print("\n".join(verify(name, root=data, task=task, labels=labels, **assigned(settings))))
+    for line in verify(name, root=data, task=task, labels=labels, **assigned(settings)):
+        print(printable(line))
 
 
 def assigned(settings: list[str] | None) -> dict[str, str]:

@@ -9,6 +9,7 @@ import typer
 from typer import Argument, Option
 
 from occkd_lib.cli_data import DataFolder, use_data
+from occkd_lib.project import printable
 
 if TYPE_CHECKING:
     from occkd_lib.apply.facts import Facts  # torch
@@ -35,9 +36,10 @@ def list_models(
         try:
             facts = facts_in(folder)
         except OcckdError as error:
-            print(f"{folder}  unusable: {error}")
+            print(printable(f"{folder}  unusable: {error}"))
             continue
-        print(f"{facts.task:<12} {facts.visible:<8} {headline(facts):<40} {folder}")
+        line = f"{facts.task:<12} {facts.visible:<8} {headline(facts):<40} {folder}"
+        print(printable(line))
     if not found:
         print("no models: 'occkd models publish' makes one of a finished run")
 
@@ -62,7 +64,7 @@ def verify_models(
     for folder in folders or models():
         problems = verify_model(folder, own_code=own_code)
         bad += bool(problems)
-        print(f"{folder}: {'; '.join(problems) if problems else 'as it was written'}")
+        print(printable(f"{folder}: {'; '.join(problems) if problems else 'as it was written'}"))
     if bad:
         raise typer.Exit(1)
 

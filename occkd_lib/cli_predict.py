@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ MODEL = "A model's folder, or a folder of models that differ in what they see of
 SEEN = "What can be seen of the faces: lower, upper or full (default: judged, face by face)."
 BOX = "Where a face is in the one photo: x0,y0,x1,y1 in pixels (repeatable; no search then)."
 EVERY = 100  # photos between two lines of progress
+LONGEST = 200  # bytes of a photo's name in that of its picture
 
 
 def predict(
@@ -57,7 +59,7 @@ def predict(
     if cam and draw is None:
         raise OcckdError("--cam goes with --draw FOLDER")
     boxes = [corners(text) for text in box or ()] or None
-    if boxes and (len(photos or ()) != 1 or not photos or photos[0].is_dir()):
+    if boxes and (len(photos or ()) != 1 or not photos or os.path.isdir(photos[0])):
         raise OcckdError("--box is of one photo: give one")
     asks = load(
         model, finds="whole" if crop or boxes else detector,
@@ -71,11 +73,11 @@ def predict(
         name = str(photo) if isinstance(photo, Path) else f"camera {camera}, frame {number}"
         if isinstance(answers, OcckdError):
             bad += 1
-            print(json.dumps({"photo": name, "error": str(answers)}))
+            print(json.dumps({"photo": name, "error": str(answers)}), flush=True)
         else:
             faces += len(answers)
             told = [answer.as_dict() for answer in answers]
-            print(json.dumps({"photo": name, "faces": told}), flush=camera is not None)
+            print(json.dumps({"photo": name, "faces": told}), flush=True)
             if draw is not None and answers:
                 save(draw, number, photo, answers, asks if cam else None)
         if number % EVERY == 0:
@@ -106,18 +108,31 @@ def corners(text: str) -> tuple[float, float, float, float]:
 def save(
     folder: Path, number: int, photo: object, answers: list[Answer], asks: Predictor | None
 ) -> None:
-    """Write the photo with its answers, and with ``asks`` each face with its evidence."""
+    """Write the photo with its answers, and with ``asks`` each face with its evidence.
+
+    Raises OcckdError where the folder takes no more.
+    """
     from occkd_lib.apply.picture import evidence, heated, picture
     from occkd_lib.apply.predict import pixels_of
 
-    stem = f"{number:05d}-{photo.stem}" if isinstance(photo, Path) else f"{number:05d}"
+    stem = f"{number:05d}"
+    if isinstance(photo, Path):  # names may have 255 bytes, and ours is longer
+        stem += "-" + os.fsdecode(os.fsencode(photo.stem)[:LONGEST])
     image = pixels_of(photo)  # type: ignore[arg-type]
-    picture(image, answers).save(folder / f"{stem}.png")
+    written = {f"{stem}.png": picture(image, answers)}
     for i, answer in enumerate(answers if asks else ()):
         assert asks
         pixels = asks.again(image, answer)[None]
         maps = evidence(asks.models[answer.visible], pixels)
-        heated(pixels, maps, answer.visible)[0].save(folder / f"{stem}-face{i}.png")
+        written[f"{stem}-face{i}.png"] = heated(pixels, maps, answer.visible)[0]
+    for name, drawn in written.items():
+        try:
+            drawn.save(folder / name)
+        except OSError as error:
+            raise OcckdError(
+                f"--draw {folder} takes no more pictures ({error.strerror}): free space, or give "
+                "another folder"
+            ) from None
 
 
 def frames(camera: int) -> Iterator:

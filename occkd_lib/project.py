@@ -124,6 +124,14 @@ def one_line(message: object, limit: int = 300) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
+def printable(message: object) -> str:
+    """``message`` without line breaks, or anything else that a terminal would obey or could not
+    show: a file may be called anything."""
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(message)
+    )
+
+
 @contextmanager
 def locked(path: Path, wait: Callable[[], None]) -> Iterator[None]:
     """Hold the lock file ``path``; call ``wait`` first if another process holds it.

@@ -25,7 +25,8 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 LIST = Path(__file__).with_name("mutants.yaml")
-NEEDED = ("occkd_lib", "tests", "workflow", "notebooks", "pyproject.toml", "README.md")
+NEEDED = ("occkd_lib", "tests", "workflow", "notebooks", "pyproject.toml", "README.md",
+          "RESULTS.md")  # fmt: skip
 
 
 class Mutant(NamedTuple):

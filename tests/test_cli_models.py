@@ -64,6 +64,13 @@ def test_list_shows_what_is_unusable(folder):
     assert "no models" in occkd("models", "list", folder.parent).output
 
 
+def test_a_folder_may_be_called_anything(folder):
+    odd = folder.rename(folder.parent / "a\n\x1b[31m\udcff")
+    for command in ("list", "verify"):
+        said = occkd("models", command, odd.parent if command == "list" else odd).output
+        assert said.count("\n") == 1 and "a\\n\\x1b[31m\\udcff" in said
+
+
 @pytest.mark.parametrize(
     ("command", "message"),
     [

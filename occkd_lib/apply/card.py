@@ -153,9 +153,10 @@ def _results(facts: Facts) -> str:
         "faces", "split", "sees", "subset", "metric", "value [95 %]", "n", "seeds",
         "random in the interval",
     )  # fmt: skip
+    decides = "decides as its run did" if facts.classes else "is within half a year of its run"
     same = (
         "" if facts.agreement is None
-        else f"\nIt decides as its run did on {100 * facts.agreement:.2f} % of the test faces.\n"
+        else f"\nIt {decides} on {100 * facts.agreement:.2f} % of the test faces.\n"
     )  # fmt: skip
     return (
         f"## Results\n\n{table(head, rows)}\n'this file' is this network as it is stored; the "

@@ -3,35 +3,44 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
-from pydantic import ValidationError
+from pydantic import ConfigDict, Field, ValidationError, field_validator, model_validator
 from torch import Tensor
 
 from occkd_lib.errors import OcckdError
 from occkd_lib.models import NetworkSettings
+from occkd_lib.occlusion import occluder
 from occkd_lib.plugins import MARK
 from occkd_lib.settings import Settings, first_error
+from occkd_lib.tasks import task_of
+from occkd_lib.tasks.metrics import metric_of
 
 FORMAT = 1  # of a model's folder; another is refused, never misread
 NORMAL_95 = 1.959964  # standard deviations of a normal error to either side of 95 % of them
 PATTERNS = 3  # faces of the test pattern
 
 
-class Crop(Settings):
+class Known(Settings):
+    """Numbers that are none would pass every comparison."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+
+class Crop(Known):
     """One face of the training data before anything is hidden.
 
     size: pixels of each side. channels: 1 grey, 3 RGB. style: how the face lies in it, as FER+,
     UTKFace or (``folder``) somebody's own pictures have it.
     """
 
-    size: int
+    size: int = Field(ge=16, le=1024)
     channels: Literal[1, 3]
     style: Literal["ferplus", "utkface", "folder"]
 
 
-class Beginning(Settings):
+class Beginning(Known):
     """How the network began, see ``models.weights.load.record``; mean and std belong to its input.
 
     source: file name of the pretrained weights, "random" for none; sha256: of that file.
@@ -41,11 +50,11 @@ class Beginning(Settings):
     sha256: str | None
     note: str
     mean: tuple[float, ...]
-    std: tuple[float, ...]
+    std: tuple[Annotated[float, Field(gt=0)], ...]
     constants: dict[str, tuple[float, ...]] = {}
 
 
-class Data(Settings):
+class Data(Known):
     """What it learnt from. settings: the recipe's ``data:``. n: faces of each split.
     label_share: of every class, whose labels it could use; None for all."""
 
@@ -58,7 +67,7 @@ class Data(Settings):
     n: dict[str, int]
 
 
-class Origin(Settings):
+class Origin(Known):
     """The run: where it is, what made it (hash of its protocol), and the code that it ran with."""
 
     recipe: str
@@ -71,7 +80,7 @@ class Origin(Settings):
     git_commit: str | None
 
 
-class Calibration(Settings):
+class Calibration(Known):
     """How sure an answer is. Fitted on ``n`` validation faces, measured on ``n_test`` test faces.
 
     temperature: outputs are divided by it before softmax (or sigmoid). ece_before, ece_after:
@@ -84,7 +93,7 @@ class Calibration(Settings):
 
     n: int = 0
     n_test: int = 0
-    temperature: float = 1.0
+    temperature: float = Field(1.0, gt=0)
     ece_before: float | None = None
     ece_after: float | None = None
     nll_before: float | None = None
@@ -95,7 +104,7 @@ class Calibration(Settings):
     coverage: float | None = None
 
 
-class Result(Settings):
+class Result(Known):
     """A metric with its 95 % interval, in the unit of the tables (``Metric.heading``).
 
     seeds: the value is the mean of that many trainings. over: what the interval takes as random.
@@ -117,8 +126,13 @@ class Result(Settings):
     subset: str = "all"
     group: str | None = None
 
+    @field_validator("metric")
+    @classmethod
+    def _known_metric(cls, name: str) -> str:
+        return metric_of(name).name
 
-class Licence(Settings):
+
+class Licence(Known):
     """data, weights: notes in words. tag: for the card's front matter."""
 
     data: str
@@ -126,7 +140,7 @@ class Licence(Settings):
     tag: str
 
 
-class Facts(Settings):
+class Facts(Known):
     """A trained network in words and numbers.
 
     visible: what the network sees of a face ("full", "lower", "upper", or an import path).
@@ -156,6 +170,22 @@ class Facts(Settings):
     sha256: str = ""
     check: tuple[tuple[float, ...], ...] = ()
 
+    @model_validator(mode="after")
+    def _parts_agree(self) -> Facts:
+        try:
+            task = task_of(self.task)
+            occluder(self.visible)  # is there such a view?
+        except OcckdError as error:
+            raise ValueError(str(error)) from None
+        if len(set(self.classes)) < len(self.classes) or bool(self.classes) == task.continuous:
+            raise ValueError(f"task {self.task} cannot have the classes {list(self.classes)}")
+        columns = 1 if task.continuous else len(self.classes)
+        if self.outputs != task.outputs(self.classes) or (self.outputs == 1 and columns > 2):
+            raise ValueError(f"{self.outputs} outputs do not go with {columns} classes")
+        if any(len(row) != columns for row in self.check):
+            raise ValueError(f"check: every row must have {columns} numbers")
+        return self
+
 
 def read_facts(text: str, where: object, *, own_code: bool = False) -> Facts:
     """``Facts`` from their JSON; ``where``: the file, for messages.
@@ -167,7 +197,7 @@ def read_facts(text: str, where: object, *, own_code: bool = False) -> Facts:
         content = json.loads(text)
         version, named = content["format"], content["network"]["name"]
         named = {"network": named, "view": content["visible"], "task": content["task"]}
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise OcckdError(f"{where} describes no model of this book: get the folder again") from None
     if version != FORMAT:
         raise OcckdError(

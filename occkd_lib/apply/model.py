@@ -74,7 +74,8 @@ class FaceModel:
         """What the network says of faces.
 
         faces: N x C x S x S uint8, cut out as the training data are (``facts.crop``), with nothing
-        hidden yet or already hidden by the same half. Raises OcckdError for others.
+        hidden yet or already hidden by the same half. Raises OcckdError for others, and for a
+        network that answers with no numbers.
         """
         output = self.outputs(faces, batch_size=batch_size)
         task, facts = task_of(self.facts.task), self.facts
@@ -98,7 +99,10 @@ class FaceModel:
         for part in faces.split(batch_size) if len(faces) else ():
             seen = inputs(part.to(device), self.facts.visible, self.net)
             parts.append(self.net(seen).output.float().cpu())
-        return torch.cat(parts)
+        output = torch.cat(parts)
+        if not output.isfinite().all():
+            raise OcckdError(f"{self.facts.title!r} says no number of a face: get its folder again")
+        return output
 
 
 def inputs(faces: Tensor, visible: str, net: FaceNet) -> Tensor:
@@ -172,7 +176,7 @@ def read_model(folder: str | Path, *, own_code: bool = False) -> FaceModel:
 def facts_in(folder: str | Path, *, own_code: bool = False) -> Facts:
     """What a folder says of itself; no value is read. Errors: see ``read_model``."""
     path = Path(folder) / FILE
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise OcckdError(f"{path} is missing: give a folder that 'occkd models publish' wrote")
     try:
         with safe_open(os.fspath(path), framework="pt") as file:
@@ -185,10 +189,14 @@ def facts_in(folder: str | Path, *, own_code: bool = False) -> Facts:
 def rebuilt(facts: Facts, values: dict[str, Tensor], where: object) -> FaceModel:
     """The network of ``facts`` with these values; no weights file is read."""
     settings = facts.network.model_copy(update={"init": "random"})  # a frozen trunk's, too
-    with torch.random.fork_rng(devices=[]):
-        net = settings.build(facts.outputs)
-    began, channels = facts.beginning, net.input_spec.channels
+    began, given = facts.beginning, sum(value.numel() for value in values.values())
     try:
+        outline = settings.outline(facts.outputs)  # takes no memory, however large it says it is
+        if sum(value.numel() for value in outline.parameters()) > given:
+            raise RuntimeError(f"{given:,} values are too few")
+        with torch.random.fork_rng(devices=[]):
+            net = settings.build(facts.outputs)
+        channels = net.input_spec.channels
         if {len(began.mean), len(began.std)} != {channels}:
             raise RuntimeError(f"mean and std of {len(began.mean)} channels, not {channels}")
         begin_as(net, began.model_dump())

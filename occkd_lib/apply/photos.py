@@ -35,7 +35,9 @@ def read_photo(path: Path | str, *, max_pixels: int = MOST_PIXELS) -> np.ndarray
     path = Path(path)
     if path.suffix.lower() in PHONE:
         raise OcckdError(f"{path} is HEIC, which is not read here: save it as JPEG")
-    if not path.is_file():
+    if os.path.isdir(path):
+        raise OcckdError(f"{path} is a folder, which cannot be read: may you open it?")
+    if not os.path.isfile(path):
         raise OcckdError(f"{path} is not a file: is the name right?")
     with warnings.catch_warnings():  # Pillow warns of sizes that we allow
         warnings.simplefilter("ignore")
@@ -69,12 +71,13 @@ def photos_in(paths: Iterable[Path | str]) -> Iterator[Path]:
     Lazily: one folder's names are in memory at a time. In folders, files count whose name ends
     like an image's (SUFFIXES) and does not begin with a dot. Links to folders are not followed
     (they may go round in circles), links to files only where they stay inside the folder named;
-    what is named itself is always taken. Raises OcckdError, before the first photo, for a path
-    that does not exist.
+    what is named itself is always taken. A folder that cannot be opened comes itself, for
+    ``read_photo`` to refuse. Raises OcckdError, before the first photo, for a path that does not
+    exist.
     """
     named = [Path(path) for path in paths]
     for path in named:
-        if not path.exists():
+        if not os.path.exists(path):  # unlike Path's, False for a name that is too long
             raise OcckdError(f"{path} does not exist: is the name right?")
     return (
         photo
@@ -87,8 +90,10 @@ def _below(folder: Path, root: Path) -> Iterator[Path]:
     """Photos in ``folder`` and below; root: the resolved folder that links must not leave."""
     try:
         names = sorted(os.listdir(folder))
-    except OSError as error:
-        raise OcckdError(f"{folder} cannot be read ({one_line(error)})") from None
+        os.stat(os.path.join(folder, "."))  # names alone are of no use
+    except OSError:
+        yield folder  # read_photo says what is wrong; the rest goes on
+        return
     for name in names:
         path = folder / name
         if name.startswith("."):

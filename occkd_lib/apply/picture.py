@@ -26,7 +26,9 @@ def picture(photo: np.ndarray, answers: Sequence[Answer]) -> Image.Image:
     font = ImageFont.load_default(size)
     for told in answers:
         x0, y0, x1, y1 = told.box
-        pen.rectangle((x0, y0, x1 - 1, y1 - 1), outline=INK, width=max(2, size // 8))
+        pen.rectangle(
+            (x0, y0, max(x0, x1 - 1), max(y0, y1 - 1)), outline=INK, width=max(2, size // 8)
+        )
         words = caption(told)
         left, top, right, bottom = pen.textbbox((0, 0), words, font=font)
         wide, high = right - left + size // 2, bottom - top + size // 2

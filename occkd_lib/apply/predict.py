@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,7 +78,7 @@ def load(
     view.
     """
     folder = Path(folder)
-    one = (folder / FILE).is_file() or not folder.is_dir()
+    one = os.path.isfile(folder / FILE) or not os.path.isdir(folder)
     folders = [folder] if one else sorted(path.parent for path in folder.glob(f"*/{FILE}"))
     if not folders:
         raise OcckdError(f"{folder} holds no model: 'occkd models list' shows those at hand")
@@ -157,7 +158,7 @@ class Predictor:
         """The faces of a photo, cut out, and which part of each can be seen."""
         try:
             image = pixels_of(photo)
-            faces = self.finds(image) if boxes is None else [given(box) for box in boxes]
+            faces = self.finds(image) if boxes is None else [given(box, image) for box in boxes]
             return [self.seen(image, face) for face in faces]
         except OcckdError as error:
             return error
@@ -242,8 +243,11 @@ def pixels_of(photo: Photo) -> np.ndarray:
     return photo
 
 
-def given(box: Box) -> Face:
-    """A face whose box is the crop itself."""
+def given(box: Box, image: np.ndarray) -> Face:
+    """A face whose box is the crop itself; OcckdError for one beside the photo."""
+    height, width = image.shape[:2]
+    if box[2] <= 0 or box[3] <= 0 or box[0] >= width or box[1] >= height:
+        raise OcckdError(f"the box {tuple(box)} lies beside the photo ({width}x{height})")
     return Face(box, 1.0, cropped=True)
 
 

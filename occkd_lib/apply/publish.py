@@ -34,7 +34,7 @@ from occkd_lib.tasks import task_of
 
 STYLES = {"ferplus": "ferplus", "utkface": "utkface"}  # of the crop; any other is a "folder"
 BATCH = 256
-NEAR = 0.05  # years within which two answers are called the same
+NEAR = 0.5  # answers closer than this, in years or in numbers of classes, are called the same
 
 
 def publish(
@@ -108,7 +108,10 @@ def described(
             "crop": Crop(size=height, channels=channels, style=STYLES.get(known.name, "folder")),
             "data": Data(
                 name=data_name(chosen.data), title=known.title,
-                settings=without_folders(chosen.data.model_dump(mode="json")),
+                settings=without_folders(
+                    # what nobody set must not count as set when it is read again
+                    chosen.data.model_dump(mode="json", exclude_unset=True)
+                ),
                 label_rule=faces.label_rule, label_share=config["settings"].get("label_share"),
                 fingerprint=config["faces"], n=status["n"],
             ),
@@ -178,7 +181,7 @@ def agreement(decided: np.ndarray, test: FaceSet, run: Run, facts: Facts) -> flo
         return None
     theirs = own.set_index("id")["prediction"].reindex(test.ids).to_numpy()
     gap = np.abs(decided.astype(np.float64) - theirs)
-    return float((gap < (NEAR if not facts.classes else 0.5)).mean())
+    return float((gap < NEAR).mean())
 
 
 def this_file(decided: np.ndarray, test: FaceSet, facts: Facts) -> tuple[Result, ...]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from occkd_lib.apply.card import card
 from occkd_lib.apply.facts import pattern
 from occkd_lib.apply.model import CARD, FILE, read_model
 from occkd_lib.errors import OcckdError
@@ -25,17 +26,23 @@ def models(root: str | Path | None = None) -> list[Path]:
 def verify_model(folder: str | Path, *, own_code: bool = False) -> list[str]:
     """What is wrong with a model's folder, a line a problem; [] for nothing.
 
-    Reads it (format, hash, does everything fit?) and compares what it says of a fixed picture, here
-    and now, with what it said when it was written. own_code: see ``read_model``.
+    Reads it (format, hash, does everything fit?), compares what it says of a fixed picture, here
+    and now, with what it said when it was written, and its card with the one that is due to it.
+    own_code: see ``read_model``.
     """
-    problems = []
-    if not (Path(folder) / CARD).is_file():
-        problems.append(f"{Path(folder) / CARD} is missing")
+    problems, path = [], Path(folder) / CARD
+    if not path.is_file():
+        problems.append(f"{path} is missing")
     try:
         model = read_model(folder, own_code=own_code)
+        said = model.predict(pattern(model.facts.crop))
     except OcckdError as error:
         return [*problems, str(error)]
-    said = model.predict(pattern(model.facts.crop))
+    if not problems and path.read_bytes() != card(model.facts).encode(errors="replace"):
+        problems.append(
+            f"{path} is not what {FILE} says of itself: was either edited, or is it another "
+            "version's?"
+        )
     now = said.answer[:, None] if isinstance(said.answer, torch.Tensor) else said.probabilities
     before = torch.tensor(model.facts.check)
     assert now is not None

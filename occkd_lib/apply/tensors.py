@@ -66,7 +66,8 @@ def hash_of(values: dict[str, Tensor]) -> str:
     digest = hashlib.sha256()
     for name, value in sorted(values.items()):
         digest.update(f"{name}|{value.dtype}|{tuple(value.shape)}|".encode())
-        digest.update(value.contiguous().numpy().tobytes())
+        flat = value.contiguous().flatten()
+        digest.update(flat.view(torch.uint8).numpy().tobytes())  # numpy has no bfloat16
     return digest.hexdigest()
 
 

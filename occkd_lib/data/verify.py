@@ -155,7 +155,7 @@ def verify(
 
 
 def describe(root: str | Path | None = None) -> list[tuple[str, str, str]]:
-    """(name, tasks, where it was found or "missing") of every data set."""
+    """(name, tasks, where it was found, or from where to get it) of every data set."""
     folder = data_root(root)
 
     def where(known: DataSet) -> str:
@@ -163,6 +163,7 @@ def describe(root: str | Path | None = None) -> list[tuple[str, str, str]]:
             found = known.find and known.find(folder, None)
         except OcckdError as error:
             return f"unusable: {error}"
-        return str(found or known.place or f"missing in {folder}")
+        get = f": get {known.source}, {known.size}" if known.source else ""
+        return str(found or known.place or f"missing in {folder}{get}")
 
     return [(name, ", ".join(known.tasks), where(known)) for name, known in DATA_SETS.items()]

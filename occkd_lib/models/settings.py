@@ -25,12 +25,16 @@ class NetworkSettings(Settings):
     """Which network; ``init`` names pretrained weights ('random' for none)."""
 
     name: str
-    input_size: int | None = Field(None, ge=16)
+    input_size: int | None = Field(None, ge=16, le=1024)
     channels: Literal[1, 3] | None = None
-    width: int | None = Field(None, ge=4, description="channels of the first layer (compact only)")
+    width: int | None = Field(
+        None, ge=4, le=1024, description="channels of the first layer (compact only)"
+    )
     init: str = "random"
     dropout: float | None = Field(None, ge=0, lt=1)
-    resize: int | None = Field(None, ge=16, description="see InputSpec: windows of a larger face")
+    resize: int | None = Field(
+        None, ge=16, le=1024, description="see InputSpec: windows of a larger face"
+    )
     test_window: Literal["centre", "whole"] = "centre"
     cosine_head: bool = Field(False, description="outputs are cosines, as loss ldam wants them")
     streams: StreamSettings | None = None

@@ -269,6 +269,7 @@ def test_int8_says_what_it_costs(trained, recipe, tmp_path):  # noqa: F811
     assert cost.fp32 == pytest.approx((exact == target).mean())
     assert cost.same == pytest.approx((said == exact).mean())
     assert known == read_model(folder).facts
+    assert "called" not in known.data.settings, "what nobody set is not required when read again"
 
 
 def test_int8_needs_the_faces_it_learnt_from(folder, outputs):

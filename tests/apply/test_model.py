@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -219,6 +220,47 @@ def test_a_missing_fact_and_another_network(folder):
     rewrite(folder, lambda tensors, known: known["beginning"].update(mean=[1.0, 2.0, 3.0]))
     with pytest.raises(OcckdError, match="mean and std of 3 channels, not 1"):
         read_model(folder)
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        {"classes": ["a", "b"]}, {"classes": ["a", "a", "b"]}, {"classes": []}, {"outputs": -1},
+        {"task": "nix"}, {"visible": "nix"}, {"check": [[1.0], [0.5, 0.5, 0.0]]},
+        {"crop": {"size": 10**6, "channels": 3, "style": "folder"}},
+        {"calibration": {"temperature": 0.0}}, {"calibration": {"temperature": math.nan}},
+        {"beginning": {**RANDOM, "std": [0.0]}}, {"network": {**NETWORK, "input_size": 10**6}},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_facts_that_cannot_be(folder, edit):
+    rewrite(folder, lambda tensors, known: known.update(edit))
+    with pytest.raises(OcckdError, match="get the folder again"):
+        read_model(folder)
+
+
+def test_facts_that_would_fill_the_memory(folder):
+    rewrite(folder, lambda tensors, known: known["network"].update(width=1024))
+    with pytest.raises(OcckdError, match="values are too few"):
+        read_model(folder)
+    values = {"a": torch.zeros(1)}
+    save_file(values, folder / "model.safetensors", metadata={"facts": "[" * 100_000})
+    with pytest.raises(OcckdError, match="describes no model"):
+        read_model(folder)
+
+
+def test_values_that_are_no_numbers(folder, drawn):
+    def change(tensors, known):
+        tensors["head.weight"].fill_(math.nan)
+        known["sha256"] = hash_of(tensors)
+
+    rewrite(folder, change)
+    with pytest.raises(OcckdError, match="says no number of a face"):
+        read_model(folder).predict(drawn.images[:2])
+
+
+def test_any_type_of_values_has_a_hash():
+    assert hash_of({"a": torch.zeros(2).bfloat16()}) != hash_of({"a": torch.zeros(2).half()})
 
 
 @pytest.mark.parametrize("where", ["network", "visible", "task"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
 import tracemalloc
 import warnings
@@ -133,7 +134,7 @@ def test_cut_short_or_no_image_at_all(tmp_path):
 def test_no_file_a_folder_and_heic(tmp_path):
     with pytest.raises(OcckdError, match=r"b\.jpg is not a file"):
         read_photo(tmp_path / "b.jpg")
-    with pytest.raises(OcckdError, match="is not a file"):
+    with pytest.raises(OcckdError, match="is a folder, which cannot be read"):
         read_photo(tmp_path)
     (tmp_path / "c.HEIC").write_bytes(b"x")
     with pytest.raises(OcckdError, match=r"c\.HEIC is HEIC.*save it as JPEG"):
@@ -214,6 +215,25 @@ def test_links_do_not_lead_outside(tmp_path):
 def test_a_path_that_is_not_there_is_noticed_before_the_first_photo(tmp_path):
     with pytest.raises(OcckdError, match=r"nowhere does not exist"):
         photos_in([tmp_path, tmp_path / "nowhere"])
+    with pytest.raises(OcckdError, match=r"does not exist"):
+        photos_in([tmp_path / ("long" * 100)])
+
+
+def test_a_closed_folder_stops_nothing(tmp_path, monkeypatch):
+    """It comes itself, and read_photo says what is wrong with it."""
+    for name in ("a", "b", "c"):
+        (tmp_path / name).mkdir()
+        saved(tmp_path / name / "1.png", noise())
+    listed = os.listdir
+
+    def closed(folder):
+        if folder.name == "b":
+            raise PermissionError
+        return listed(folder)
+
+    monkeypatch.setattr("occkd_lib.apply.photos.os.listdir", closed)
+    below = [str(path.relative_to(tmp_path)) for path in photos_in([tmp_path])]
+    assert below == ["a/1.png", "b", "c/1.png"]
 
 
 def test_it_is_lazy(tmp_path, monkeypatch):

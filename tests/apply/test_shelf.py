@@ -37,8 +37,8 @@ def test_other_values_with_their_own_hash_are_found(folder):
         known["sha256"] = hash_of(tensors)
 
     rewrite(folder, change)
-    (problem,) = shelf.verify_model(folder)
-    assert "something else of the test pattern" in problem
+    edited, problem = shelf.verify_model(folder)
+    assert "was either edited" in edited and "something else of the test pattern" in problem
 
 
 def test_an_answer_that_moved(folder):
@@ -53,8 +53,15 @@ def test_an_answer_that_moved(folder):
 
     assert move(5e-4) == []
     assert move(1e-3) != []
-    rewrite(folder, lambda tensors, known: known.update(check=[[0.5]]))
-    assert "said (1, 1)" in shelf.verify_model(folder)[0]
+    rewrite(folder, lambda tensors, known: known.update(check=[[0.1, 0.2, 0.7]]))
+    assert "said (1, 3)" in shelf.verify_model(folder)[0]
+
+
+@pytest.mark.parametrize("field", [{"classes": ["b", "a", "c"]}, {"title": "\ud800"}])
+def test_facts_that_are_not_those_of_the_card(folder, field):
+    rewrite(folder, lambda tensors, known: known.update(field))
+    (problem,) = shelf.verify_model(folder)
+    assert "card.md is not what model.safetensors says of itself" in problem
 
 
 def test_damage_and_a_missing_card(folder):

@@ -23,6 +23,6 @@ def test_it_says_what_it_said_and_fits(folder):
     assert facts.licence.tag == "other", "the faces were for research"
 
 
-@pytest.mark.parametrize("task", ["expression", "gender"])
+@pytest.mark.parametrize("task", ["age", "expression", "gender"])
 def test_a_task_s_models_answer_together(task):
     assert load(ROOT / task, finds="whole").models.keys() == {"full", "lower", "upper"}

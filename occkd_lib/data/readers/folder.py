@@ -187,11 +187,12 @@ def targets_of(
     labels = [same(row.label) for row in rows]
     known = settings.classes or KNOWN.get(task) or tuple(sorted(set(labels) - {""}))
     word_of = {same(word): word for word in known}
+    other = "; words of your own are task category" if task in KNOWN else ""
     for row in sorted(rows):
         if same(row.label) not in word_of:
             raise OcckdError(
                 f"{row.where}: label {row.label!r} is not among the classes "
-                f"{', '.join(known)}{did_you_mean(row.label, known)}"
+                f"{', '.join(known)}{did_you_mean(row.label, known)}{other}"
             )
     if not settings.classes and spec.outputs(known) > 1:
         known = tuple(word for word in known if same(word) in labels)

@@ -258,6 +258,7 @@ def rows_with(number, *cells):
          "neutral, happiness, surprise, sadness, anger, disgust, fear, contempt"),
         (rows_with(3, "1/01.png", "hapiness"), None, {}, "contempt: did you mean 'happiness'?"),
         (rows_with(3, "1/01.png", ""), None, {}, "row 3: label '' is not among the classes"),
+        (rows_with(3, "1/01.png", "bored"), None, {}, "words of your own are task category"),
         (rows_with(3, "1/01.png", ""), None, {"task": "category"}, "row 3: label '' is not among"),
         (rows_with(3, "1/01.png", "x"), None, {"classes": ["happy", "sad", "anger"]},
          "row 3: label 'x' is not among the classes happy, sad, anger"),

@@ -1,4 +1,4 @@
-"""The headline tables of the README, written from outputs/reference/<recipe>/summary.csv."""
+"""The headline tables of RESULTS.md, written from outputs/reference/<recipe>/summary.csv."""
 
 from __future__ import annotations
 
@@ -61,25 +61,25 @@ def difference(row: dict, reference: str, metric: Metric) -> str:
     return f"{metric.factor * row[f'vs_{reference}']:+.2f} (p {p}{more})"
 
 
-def has_place(readme: Path, recipe: str) -> bool:
-    """Does the README have a place for the results of this recipe?"""
-    return readme.is_file() and mark(recipe) in readme.read_text(encoding="utf-8")
+def has_place(page: Path, recipe: str) -> bool:
+    """Does a page have a place for the results of this recipe?"""
+    return page.is_file() and mark(recipe) in page.read_text(encoding="utf-8")
 
 
-def refresh(readme: Path, recipe: str, summary: pd.DataFrame) -> str:
-    """The README's text with the recipe's table renewed between its two marks."""
-    start, text = mark(recipe), readme.read_text(encoding="utf-8")
+def refresh(page: Path, recipe: str, summary: pd.DataFrame) -> str:
+    """The page's text with the recipe's table renewed between its two marks."""
+    start, text = mark(recipe), page.read_text(encoding="utf-8")
     block = re.compile(f"{re.escape(start)}.*?{re.escape(END)}", re.DOTALL)
     if not block.search(text):
-        raise OcckdError(f"{readme} has no place for the results: add the lines {start} and {END}")
+        raise OcckdError(f"{page} has no place for the results: add the lines {start} and {END}")
     new = f"{start}\n{headline(summary)}{END}"
     return block.sub(lambda _: new, text, count=1)
 
 
-def update_readme(readme: Path, recipe: str, folder: Path) -> None:
-    """Renew the README's table from ``folder``/summary.csv."""
+def renew(page: Path, recipe: str, folder: Path) -> None:
+    """Renew the table of a page from ``folder``/summary.csv."""
     path = folder / "summary.csv"
     summary = pd.read_csv(path)
     if "title" not in summary:
         raise OcckdError(f"{path} was written by another version of the library: write it again")
-    write_text(readme, refresh(readme, recipe, summary))
+    write_text(page, refresh(page, recipe, summary))

@@ -1,4 +1,4 @@
-"""The README's results are those that lie in outputs/reference."""
+"""The results of RESULTS.md are those that lie in outputs/reference."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from occkd_lib.errors import OcckdError
-from occkd_lib.site.readme import has_place, refresh, update_readme
+from occkd_lib.site.headline import has_place, refresh, renew
 
 ROOT = Path(__file__).parents[2]
 ROW = {
@@ -23,8 +23,8 @@ AGE = {**ROW, "dataset": "utkface", "task": "age", "metric": "mean_absolute_erro
 
 
 @pytest.fixture
-def readme(tmp_path):
-    path = tmp_path / "README.md"
+def page(tmp_path):
+    path = tmp_path / "RESULTS.md"
     path.write_text("before\n<!-- results: x -->\nold\n<!-- end of results -->\nafter\n")
     return path
 
@@ -37,9 +37,9 @@ def cells(text, start):
     ]
 
 
-def test_the_table_is_written_between_the_marks(readme):
+def test_the_table_is_written_between_the_marks(page):
     others = [{**ROW, "metric": "weighted_accuracy"}, {**ROW, "subset": "without copies of train"}]
-    text = refresh(readme, "x", pd.DataFrame([ROW, *others, AGE]))
+    text = refresh(page, "x", pd.DataFrame([ROW, *others, AGE]))
     assert text.startswith("before\n<!-- results: x -->\n| task ")
     assert text.endswith("|\n<!-- end of results -->\nafter\n")
     assert "old" not in text
@@ -54,33 +54,33 @@ def test_the_table_is_written_between_the_marks(readme):
     assert control == "+0.20 (p <0.001)", "one seed has no majority"
 
 
-def test_a_readme_without_a_place_for_results(readme):
-    assert has_place(readme, "x")
-    assert not has_place(readme, "y")
-    assert not has_place(readme.parent / "none.md", "x")
+def test_a_page_without_a_place_for_results(page):
+    assert has_place(page, "x")
+    assert not has_place(page, "y")
+    assert not has_place(page.parent / "none.md", "x")
     with pytest.raises(OcckdError, match="add the lines"):
-        refresh(readme, "y", pd.DataFrame([ROW]))
+        refresh(page, "y", pd.DataFrame([ROW]))
 
 
-def test_it_is_renewed_from_a_folder(readme, tmp_path):
+def test_it_is_renewed_from_a_folder(page, tmp_path):
     pd.DataFrame([ROW]).to_csv(tmp_path / "summary.csv", index=False)
-    update_readme(readme, "x", tmp_path)
-    assert "80.00 ± 0.40" in readme.read_text()
+    renew(page, "x", tmp_path)
+    assert "80.00 ± 0.40" in page.read_text()
 
 
-def test_a_folder_of_another_version_is_refused(readme, tmp_path):
+def test_a_folder_of_another_version_is_refused(page, tmp_path):
     pd.DataFrame([{**ROW}]).drop(columns="title").to_csv(tmp_path / "summary.csv", index=False)
     with pytest.raises(OcckdError, match="another version"):
-        update_readme(readme, "x", tmp_path)
-    assert "old" in readme.read_text()
+        renew(page, "x", tmp_path)
+    assert "old" in page.read_text()
 
 
-def test_the_readme_shows_the_reference_results():
-    readme, shown = ROOT / "README.md", []
+def test_the_page_shows_the_reference_results():
+    page, shown = ROOT / "RESULTS.md", []
     for path in sorted((ROOT / "outputs" / "reference").glob("*/summary.csv")):
         recipe = path.parent.name
-        if has_place(readme, recipe):
+        if has_place(page, recipe):
             shown.append(recipe)
-            now = refresh(readme, recipe, pd.read_csv(path))
-            assert now == readme.read_text(encoding="utf-8"), recipe
+            now = refresh(page, recipe, pd.read_csv(path))
+            assert now == page.read_text(encoding="utf-8"), recipe
     assert shown == ["trunk"]
