@@ -32,7 +32,9 @@ from occkd_lib import (
 )
 from occkd_lib.config import Experiment, Recipe
 from occkd_lib.data import FaceSet, copies, verify
+from occkd_lib.errors import OcckdError
 from occkd_lib.methods import Row
+from occkd_lib.methods.fitted import Lesson
 from occkd_lib.models import FaceNet
 from occkd_lib.papers import beside
 from occkd_lib.results import ablations, choices, labels, over_seeds, recalls, views
@@ -85,7 +87,9 @@ def __getattr__(name: str) -> ModuleType:
 
 
 def open(recipe: str | Path, experiment: str | None = None, seed: int = 0) -> Chapter:
-    """A recipe, opened at one of its experiments (None: the first) and one seed."""
+    """A recipe, opened at one of its experiments (None: the first) and one seed (0 or more)."""
+    if seed < 0:
+        raise OcckdError(f"seed {seed}: a seed is 0 or more")
     found = config.load_recipe(recipe)
     return Chapter(found, experiment or next(iter(found.experiments)), seed)
 
@@ -137,6 +141,10 @@ class Chapter:
     def run(self, stage: str, seed: int | None = None) -> Run:
         """The finished run of a stage or arm; carried out now, with what it needs, if it is not."""
         return stages.run_stage(self.recipe, self.name, self.seed if seed is None else seed, stage)
+
+    def lesson(self, stage: str, faces: int = 128) -> Lesson:
+        """The network of a stage or arm as it begins, a few faces in batches, and the objective."""
+        return stages.first_lesson(self.recipe, self.name, self.seed, stage, faces)
 
     def settings(self, stage: str):
         """The settings of a stage or an arm."""

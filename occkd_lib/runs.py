@@ -126,6 +126,10 @@ class Run:
         if twin is not None:
             Run(twin).stand_for(run.folder)
         status = run.status
+        known = status or {"fingerprint": None}
+        asked = str(known.get("error")).startswith("OcckdError: ")
+        if asked and known["fingerprint"] != fingerprint(config):  # something was put right
+            (run.folder / "checkpoint.safetensors").unlink(missing_ok=True)
         if status is None or (status["state"] != "done" and not run.has_checkpoint):
             # nothing is lost: a run without an epoch never stands in the way of another recipe
             run.folder.mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -15,9 +16,14 @@ class Settings(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def telling(error: ValidationError) -> Any:
+    """The error to name: a misspelt key, if there is one, as others may be missing only by it."""
+    return min(error.errors(), key=lambda each: each["type"] != "extra_forbidden")
+
+
 def first_error(error: ValidationError, known: Iterable[str] = ()) -> str:
     """A validation error as one line; ``known``: names that a forbidden key may have meant."""
-    first = error.errors()[0]
+    first = telling(error)
     where = ".".join(str(part) for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":

@@ -13,6 +13,11 @@ def chapter(outputs, tiny):
     return book.Chapter(tiny, "gender", 0)
 
 
+def test_a_chapter_has_a_seed_of_0_or_more():
+    with pytest.raises(OcckdError, match="seed -1: a seed is 0 or more"):
+        book.open("demo", seed=-1)
+
+
 def test_a_chapter_knows_its_stages(chapter):
     assert chapter.of_method("student") == ["student", "other_half"]
     assert chapter.row("other_half").view == "lower"

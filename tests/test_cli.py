@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -61,6 +62,16 @@ def test_jobs_do_not_import_torch():
     assert loaded.stdout == "False\n"
 
 
+def test_a_notebook_shows_an_error_of_the_library_alone(book, tmp_path):
+    """One line with what to do, no page of traceback; any other error has its page."""
+    code = "from occkd_lib.errors import OcckdError\nraise OcckdError('lower the lr')"
+    done = occkd("nb", str(book(code)), "-o", str(tmp_path / "out.ipynb"))
+    assert done.returncode == 2
+    failed = nbformat.read(tmp_path / "out.failed.ipynb", as_version=4)
+    (error,) = [o for c in failed.cells for o in c.get("outputs", ()) if o.output_type == "error"]
+    assert error.traceback == ["OcckdError: lower the lr"]
+
+
 def test_the_version():
     assert occkd("--version").stdout == f"occkd {occkd_lib.__version__}\n"
 
@@ -107,6 +118,7 @@ def test_an_interrupt_ends_the_kernel_and_is_recorded(book, tmp_path):
         ("run lapto", "no recipe 'lapto': did you mean 'laptop'"),
         ("run demo --only gendr", "no experiment 'gendr': did you mean 'gender'"),
         ("run demo --seeds -1", "--seeds -1: write 0,1,2 or 0-4"),
+        ("run demo --profile slrm -n", "no profile 'slrm': did you mean 'slurm'"),
         ("nb nix.ipynb", "no notebook nix.ipynb"),
         ("stage demo expression -1 teacher", "seed -1: a seed is 0 or more"),
         ("stage demo expresion 0 teacher", "did you mean 'expression'"),
@@ -162,4 +174,6 @@ def test_data_list(tmp_path):
     lines = {line.split()[0]: line for line in shown.output.splitlines()}
     assert set(lines) == set(DATA_SETS)
     assert "built in" in lines["synthetic"]
-    assert "missing" in lines["utkface"]
+    for name in ("ferplus", "utkface", "affectnet", "rafdb"):
+        assert f"missing in {tmp_path}: get " in lines[name]
+        assert "http" in lines[name] and re.search(r"about [\d.]+ GB", lines[name])

@@ -21,7 +21,8 @@ from occkd_lib.errors import OcckdError
 REPOSITORY = Path(__file__).parents[1]
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
-EVERYTHING = [*PROJECT["dependencies"], *EXTRAS["apply"], *EXTRAS["lab"], *EXTRAS["test"]]
+EVERYTHING = [*PROJECT["dependencies"], *EXTRAS["apply"], *EXTRAS["lab"], *EXTRAS["slurm"]]
+EVERYTHING += EXTRAS["test"]
 # distributions whose modules have another name
 PROVIDES = {
     "grad-cam": "pytorch_grad_cam",

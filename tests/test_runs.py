@@ -114,6 +114,22 @@ def test_a_run_without_an_epoch_gives_way_to_another_recipe(run):
         Run.open(run.folder, CONFIG)
 
 
+def test_a_run_that_had_to_be_corrected_gives_way_to_the_correction(run):
+    """A loss that is no number: the message says to lower lr, and then it must be possible to."""
+    run.start()
+    run.save_tensors("checkpoint", {"a": torch.ones(1)})
+    run.fail(OcckdError("the loss became nan: lower the stage's lr"))
+    assert Run.open(run.folder, CONFIG).has_checkpoint  # the same recipe goes on
+    slower = {**CONFIG, "lr": 0.01}
+    corrected = Run.open(run.folder, slower)
+    assert corrected.status["config"] == slower and not corrected.has_checkpoint
+
+    corrected.save_tensors("checkpoint", {"a": torch.ones(1)})
+    corrected.fail(KeyboardInterrupt())  # nothing was wrong with it
+    with pytest.raises(OcckdError, match="lr: 0.01 -> 0.1.*delete that folder"):
+        Run.open(run.folder, CONFIG)
+
+
 def test_runs_of_another_format_are_refused_and_never_a_twin(tmp_path, monkeypatch):
     monkeypatch.setenv("OCCKD_OUTPUTS", str(tmp_path))
     config = {**CONFIG, "seed": 0}

@@ -43,7 +43,8 @@ class DataSet:
     validation faces, without reading them, None where unknown. published(settings): what the
     authors report (train, val, test; or train with val, test; () nothing). options: settings to
     verify the data set with, one after the
-    other. source, layout: where to get it, and what is expected, with settings in {braces}.
+    other. source, size, layout: where to get it, how many GB it has, and what is expected, with
+    settings in {braces}.
     """
 
     name: str
@@ -59,6 +60,7 @@ class DataSet:
     published: Callable[[Any], tuple[int, ...]] = lambda settings: ()
     options: tuple[Mapping[str, Any], ...] = ({},)
     source: str = ""
+    size: str = ""
     layout: str = ""
 
     def classes_of(self, settings: DataSettings, task: str) -> tuple[str, ...]:
@@ -70,7 +72,7 @@ class DataSet:
         folder = data_root(root)
         path = self.find(folder, settings) if self.find else folder
         if path is None:
-            get = f" Get {self.source}." if self.source else ""
+            get = f" Get {self.source}, {self.size}." if self.source else ""
             raise OcckdError(
                 f"{self.title} is missing: nothing usable in {folder} (--data, $OCCKD_DATA or "
                 f"./data).{get} Expected there: {self.layout.format_map(settings.model_dump())}"

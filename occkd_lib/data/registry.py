@@ -16,7 +16,7 @@ from occkd_lib.data.readers import DATA_SETS
 from occkd_lib.errors import OcckdError
 from occkd_lib.plugins import resolve
 from occkd_lib.project import outputs_root
-from occkd_lib.settings import first_error
+from occkd_lib.settings import first_error, telling
 
 
 def data_set(name: str) -> DataSet:
@@ -56,7 +56,7 @@ def settings_of(name: str, **options: Any) -> DataSettings:
 
 def explained(error: ValidationError, settings: type[DataSettings]) -> str:
     """The first error, with the choices that there are."""
-    first = error.errors()[0]
+    first = telling(error)
     field = settings.model_fields.get(str(first["loc"][0])) if first["loc"] else None
     if first["type"] == "missing" and field:
         choices = ", ".join(map(repr, get_args(field.annotation)))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -39,9 +40,10 @@ class Listener(logging.Handler):
                 self.tell("started", job)
             case "job_finished" if job:
                 self.ended += 1
+                self.failed.pop(job, None)  # a profile may have jobs tried again
                 self.tell("done", job, f"  in {time.monotonic() - self.since[job]:.0f} s")
             case "job_error" if job:
-                self.failed[job] = last_line(Path(about["log"][0]))
+                self.failed[job] = failure(about)
                 self.tell("FAILED", job, f": {self.failed[job]}")
             case _ if record.levelno >= logging.ERROR and not self.complaint:
                 self.complaint = one_line(record.getMessage())
@@ -56,6 +58,14 @@ def job_of(record: Any) -> Job:
     seed = record.wildcards.get("seed")
     experiment = record.wildcards.get("experiment")
     return Job(record.rule_name, experiment, None if seed is None else int(seed))
+
+
+def failure(about: Mapping[str, Any]) -> str:
+    """Why a job failed: how its log ends, and what a cluster says of it, with the cluster's log."""
+    own, *clusters = map(Path, about["log"])
+    state = re.search(r"status is: '(\w+)'", about.get("rule_msg") or "")
+    more = f"; {clusters[-1]}" if clusters else ""
+    return last_line(own) + (f" ({state[1]} on the cluster{more})" if state else "")
 
 
 def last_line(path: Path) -> str:

@@ -22,12 +22,14 @@ from occkd_lib.config import Recipe, builtin_recipes, load_recipe, recipe_file
 from occkd_lib.data import data_set
 from occkd_lib.errors import OcckdError
 from occkd_lib.execution.chapters import Graph, Job, Share, read_chapters
+from occkd_lib.execution.cluster import place
 from occkd_lib.execution.devices import visible_gpus
 from occkd_lib.execution.preflight import check
 from occkd_lib.execution.progress import Listener, Say
 from occkd_lib.plugins import did_you_mean
 from occkd_lib.project import library_hash, locked, outputs_root, project_root
 
+CLUSTER_THREADS = 4  # of a training job on real faces, where the cores of a node are not known
 TO_DO, DONE, OLD = "to do", "done", "done by another version of the library"
 
 
@@ -40,7 +42,9 @@ class Workflow:
     job; by default 1 where all faces are built in (many short jobs side by side are faster), else
     an equal share of the cores for every GPU, or all cores for one job at a time. again: execute
     what is done, too (training stages that are done stay done). extra: further arguments for
-    Snakemake, such as ``--executor slurm --jobs 20``.
+    Snakemake. profile: name or folder of a profile, such as ``slurm``: jobs run on a cluster, where
+    gpus counts its GPUs (default: none), cores bounds those in use (default: no bound), and
+    training jobs have CLUSTER_THREADS. Here, gpus: this many of those that are visible.
     """
 
     recipe: str
@@ -50,6 +54,8 @@ class Workflow:
     threads: int | None = None
     again: bool = False
     extra: Sequence[str] = ()
+    profile: str | None = None
+    gpus: int | None = None
     content: Recipe = field(init=False)
     graph: Graph = field(init=False)
 
@@ -72,12 +78,33 @@ class Workflow:
         self.graph = Graph(chapters, {name: self.share(name) for name in self.experiments})
         self.folder = outputs_root() / self.content.name
         self._again = ("--forceall",) if self.again else ()
-        self.gpus = len(visible_gpus())
-        self.cores = self.cores or cpu_count()
+        self.place = place(self.profile, self.extra)
+        self.gpus = self.counted_gpus()
+        if self.cores is None and not self.place.elsewhere:
+            self.cores = cpu_count()
         if self.threads is None:
             chosen = self.content.experiments.values()
             built_in = all(data_set(each.data.name).find is None for each in chosen)
-            self.threads = 1 if built_in else max(1, self.cores // max(1, self.gpus))
+            share = CLUSTER_THREADS
+            if not self.place.elsewhere and self.cores:
+                share = max(1, self.cores // max(1, self.gpus))
+            self.threads = 1 if built_in else min(share, self.cores or share)
+
+    def counted_gpus(self) -> int:
+        """The GPUs that jobs may hold: the cluster's, which only its user knows, or those here."""
+        if self.place.elsewhere:
+            return self.gpus or 0
+        visible = len(visible_gpus())
+        if self.gpus is None:
+            return visible
+        if self.gpus == 0 < visible:
+            raise OcckdError("--gpus 0: put CUDA_VISIBLE_DEVICES= in front to hide the GPUs here")
+        if self.gpus > visible:
+            raise OcckdError(
+                f"--gpus {self.gpus}: there are {visible} here; a cluster's are counted with "
+                "--profile slurm"
+            )
+        return self.gpus
 
     def named(self, pattern: str) -> list[str]:
         """The experiments that a name or a shell pattern (``fer_*``) means."""
@@ -102,6 +129,7 @@ class Workflow:
 
     def check(self) -> None:
         """OcckdError for what would stop a job later: data, networks, plug-ins, notebooks."""
+        self.place.check()
         for chapter in self.graph.chapters:
             notebook = project_root() / "notebooks" / f"{chapter}.ipynb"
             if not notebook.is_file():
@@ -140,8 +168,8 @@ class Workflow:
             say(f"{name}: all {len(plan)} notebooks are done")
             return
         say(
-            f"{name}: {to_do} of {len(plan)} notebooks to execute; cores: {self.cores}, GPUs: "
-            f"{self.gpus}, threads a training job: {self.threads}; logs: {self.folder / 'logs'}"
+            f"{name}: {to_do} of {len(plan)} notebooks to execute; {self.where()}, threads a "
+            f"training job: {self.threads}; logs: {self.folder / 'logs'}"
         )
         listener = Listener(to_do, say)
         lock = self.folder / ".occkd-run.lock"  # unlike Snakemake's, it ends with the process
@@ -153,6 +181,14 @@ class Workflow:
                 f"{len(listener.failed)} of {to_do} notebooks failed; {' '.join(str(job).split())}"
                 f": {reason}. See {self.folder / 'logs'}; the same command goes on from here"
             )
+
+    def where(self) -> str:
+        """``cores: 8, GPUs: 1``, and on a cluster its name."""
+        if not self.place.elsewhere:
+            return f"cores: {self.cores}, GPUs: {self.gpus}"
+        bound = "" if self.cores is None else f", cores: {self.cores}"
+        none = "" if self.gpus else " (the cluster's are counted with --gpus)"
+        return f"on {self.place.executor}{bound}, GPUs: {self.gpus}{none}"
 
     def results(self) -> dict[str, Path]:
         """What a finished run leaves to look at."""
@@ -182,12 +218,14 @@ class Workflow:
     def _snakemake(self, listener: Listener, *mode: str) -> None:
         from snakemake.cli import main
 
+        if self.extra:  # it may name what only the plug-in knows
+            self.place.check()
         config = {
             "recipe": self.recipe,
             "recipe_file": str(self.file),
             "experiments": self.graph.experiments,
             "threads": self.threads,
-            "gpu": min(1, self.gpus),
+            "gpu": int(bool(self.gpus)),
         }
         parent = logging.getLogger("snakemake")
         parent.addHandler(listener)
@@ -202,7 +240,9 @@ class Workflow:
             arguments = [
                 *("--snakefile", str(project_root() / "workflow" / "Snakefile")),
                 *("--directory", str(folder)),
-                *("--cores", str(self.cores), "--resources", f"gpu={self.gpus}"),
+                *(() if "--dry-run" in mode else self.place.arguments),
+                *(("--cores", str(self.cores)) if self.cores else ()),
+                *("--resources", f"gpu={self.gpus}"),
                 *("--nolock", "--rerun-incomplete", "--rerun-triggers", "mtime", "--keep-going"),
                 *("--quiet", "all", *mode, *self.extra),
                 *(("--prioritize", *first) if (first := self._first()) else ()),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -72,6 +72,16 @@ class FittedSettings(StageSettings, FitSettings):
         return self.of
 
 
+class Lesson(NamedTuple):
+    """The network as it begins, the training faces in their batches, what is minimised on each,
+    and the task loss in it."""
+
+    model: FaceNet
+    batches: Batches
+    objective: Objective
+    loss: LossChoice
+
+
 class Fitted(Method):
     """Train one network. Derived methods say from which objective."""
 
@@ -110,16 +120,13 @@ class Fitted(Method):
         """What ``model`` is to learn from the training faces ``batches.views``."""
         return Objective(task_loss, job.stage.view)
 
-    def carry_out(self, job: Job) -> dict[str, Any]:
+    def lesson(self, job: Job) -> Lesson:
+        """What ``carry_out`` trains with, before the first step."""
         stage, settings, compute, seed = job.stage, job.stage.settings, job.compute, job.seed
         torch.manual_seed(derived_seed(seed, "weights"))
         model = self.begin(job)
         model = model.to(compute.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        views, *held_out = (
-            views_of(faces, model, compute)
-            for faces in (*map(job.faces.split, ("train", "val", "test")), *job.also_test)
-        )
-        val, *_ = held_out
+        views = views_of(job.faces.split("train"), model, compute)
         batches = Batches(
             views,
             batch_size=settings.batch_size or job.batch_size,
@@ -139,6 +146,15 @@ class Fitted(Method):
         facts = Facts(job.outputs, model.embedding_dim, *known, stage.network.cosine_head)
         torch.manual_seed(derived_seed(seed, "objective"))
         objective = self.objective(job, choice.build(facts), model, batches).to(compute.device)
+        return Lesson(model, batches, objective, choice)
+
+    def carry_out(self, job: Job) -> dict[str, Any]:
+        stage, settings, compute, seed = job.stage, job.stage.settings, job.compute, job.seed
+        model, batches, objective, choice = self.lesson(job)
+        val, *_ = held_out = [
+            views_of(faces, model, compute)
+            for faces in (*map(job.faces.split, ("val", "test")), *job.also_test)
+        ]
 
         def answers(looks: Views, view: str) -> tuple[np.ndarray, Prediction]:
             said = predict(model, looks, view, compute=compute)

@@ -3,6 +3,7 @@
 A figure draws what it is given: labels come from the caller, colours from ``Row.color``.
 """
 
+from occkd_lib.plots.arrows import arrows_between
 from occkd_lib.plots.bars import by_group, discordant_bars, score_bars, shares
 from occkd_lib.plots.confusion import agreement
 from occkd_lib.plots.curves import label_curves, learning_curves, setting_curves
@@ -21,8 +22,8 @@ from occkd_lib.plots.style import PALETTE, WIDTH, canvas, told_apart
 from occkd_lib.plots.views import hidden_curves, view_matrix
 
 __all__ = [
-    "PALETTE", "WIDTH", "ablation_forest", "agreement", "attention_forest", "by_group", "canvas",
-    "contact_sheet", "difference_forest", "discordant_bars", "embedding_maps",
+    "PALETTE", "WIDTH", "ablation_forest", "agreement", "arrows_between", "attention_forest",
+    "by_group", "canvas", "contact_sheet", "difference_forest", "discordant_bars", "embedding_maps",
     "explanation_grid", "hidden_curves", "image_grid", "label_curves", "learning_curves",
     "over_seeds_forest", "question", "references", "results_forest", "score_bars", "setting_curves",
     "shares", "told_apart", "triplet_strip", "view_matrix",

@@ -108,7 +108,7 @@ def label_curves(table: pd.DataFrame, metric: Metric | str) -> Figure:
                                 markersize=4, label=title)  # fmt: skip
         axes[1].axhline(0, color="0.4", linestyle="--", linewidth=1)
         axes[0].set(ylabel=metric.heading)
-        axes[1].set(ylabel=f"difference to the control, {metric.unit}")
+        axes[1].set(ylabel=f"against the control, {metric.unit}")
         for ax in axes:
             ax.set(xscale="log", xlabel="labels, % of the training faces")
             ax.set_xticks(places, [f"{share:g}" for share in places])

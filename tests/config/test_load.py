@@ -53,6 +53,10 @@ def test_every_recipe_of_the_book_is_valid(name):
             {"defaults": {"stages": {"teacher": {"epochz": 2}}}},
             "teacher.epochz: there is no such setting: did you mean 'epochs'?",
         ),
+        (  # not what else is wrong, perhaps only because of it
+            {"defaults": {"data": {"name": "synthetic", "facs": 5, "faces": "x"}}},
+            "facs: there is no such setting: did you mean 'faces'?",
+        ),
         ({"defaults": {"stages": {"teacher": {"epochs": -3}}}}, "teacher.epochs: Input should be"),
         ({"defaults": {"stages": {"standard": {"lam": 1.5}}}}, "standard.lam: Input should be"),
         ({"experiments": {"gender": {"task": "mood"}}}, "no task 'mood'"),

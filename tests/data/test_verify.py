@@ -119,7 +119,8 @@ def test_prepare_and_describe(utkface):
     assert rows["ferplus"][1].startswith("unusable: ")
     (utkface / "ferplus.zip").unlink()
     rows = {name: where for name, _, where in describe(utkface)}
-    assert rows["ferplus"] == f"missing in {utkface}"
+    assert rows["ferplus"].startswith(f"missing in {utkface}: get images (fer2013.csv) from ")
+    assert rows["ferplus"].endswith("FERPlus, about 0.3 GB")
     assert rows["folder"] == "your own: data.path names its list"
 
 

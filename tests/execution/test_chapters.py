@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import re
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from occkd_lib.errors import OcckdError
@@ -47,6 +49,39 @@ def test_what_a_chapter_says_of_itself(chapter):
     assert set(chapter.methods) <= set(METHODS)
     for part in chapter.parts:
         assert importlib.util.find_spec(f"occkd_lib.{part}"), part
+
+
+def markdown(file: str) -> list[str]:
+    """The cells of text of a chapter."""
+    book = nbformat.read(REPOSITORY / "notebooks" / f"{file}.ipynb", as_version=4)
+    return [cell.source for cell in book.cells if cell.cell_type == "markdown"]
+
+
+@pytest.mark.parametrize("number", range(11))
+def test_a_chapter_begins_with_its_aims_and_ends_with_its_neighbours(number):
+    """Aims, needs and minutes are those of chapters.yaml; a summary and two links close it."""
+    file, (head, *_, foot) = list(CHAPTERS)[number], markdown(list(CHAPTERS)[number])
+    aims = head.split("**Aims.** ")[1]
+    needs, time = aims.split("**Needs**")[1].split("**Executes**")
+    assert ("in under a minute" in time) == (CHAPTERS[file].seconds < 60)
+    if file != "10_results":  # which needs all that the recipe has
+        assert set(re.findall(r"\((\w+)\.ipynb\)", needs)) >= set(CHAPTERS[file].builds_on)
+    title, summary, links = foot.split("\n\n")
+    assert title == "## In short" and "\n" not in summary + links
+    near = list(CHAPTERS)[max(0, number - 1) : number + 2]
+    linked = re.findall(r"\((\w+)\.ipynb\)", links)
+    assert linked[0] == near[0] if number else linked == ["01_data"]
+    assert linked[-1] == near[-1]
+
+
+def test_the_homework_of_the_course_is_there():
+    """Chapter 0 names exercises as [4.1](...), which is exercise 1 of chapter 4."""
+    plan = next(text for text in markdown("00_start") if "Six sessions" in text)
+    named = re.findall(r"\[(\d+)\.(\d)\]\((\w+)\.ipynb\)", plan)
+    assert len(named) > 10
+    for chapter, exercise, file in named:
+        assert file in CHAPTERS and int(file[:2]) == int(chapter)
+        assert any(f"\n**{exercise}. " in f"\n{text}" for text in markdown(file)), (file, exercise)
 
 
 def test_nothing_else_knows_a_chapter():
@@ -130,9 +165,9 @@ def test_all_chapters_in_the_order_of_the_book():
     jobs = graph(seeds=(0, 7)).jobs()
     middle = ["02_teachers", "03_students", "04_kd", "05_triplet_kd", "06_fusion",
               "07_ablations", "08_grad_cam"]  # fmt: skip
-    last = ["09_mcnemar", "16_other_teachers", "10_results"]
+    last = ["09_mcnemar", "16_other_teachers", "00_start", "10_results"]
     assert files(jobs) == ["01_data", *middle, *middle, *last]
-    assert [job.seed for job in jobs] == [None, *[0] * 7, *[7] * 7, None, None, None]
+    assert [job.seed for job in jobs] == [None, *[0] * 7, *[7] * 7, *[None] * 4]
 
 
 @pytest.mark.parametrize(
@@ -162,7 +197,7 @@ def test_what_a_job_waits_for(job, before):
 def test_an_experiment_without_distillation_has_fewer_chapters():
     some = graph(methods=["student", "teacher"])
     assert files(some.jobs()) == [
-        "01_data", "02_teachers", "03_students", "08_grad_cam", "10_results",
+        "01_data", "02_teachers", "03_students", "08_grad_cam", "00_start", "10_results",
     ]  # fmt: skip
     assert some.before(Job("08_grad_cam", "fer", 0)) == [Job("03_students", "fer", 0)]
     assert some.before(Job("10_results")) == [Job("03_students", "fer", 0)]
@@ -170,7 +205,7 @@ def test_an_experiment_without_distillation_has_fewer_chapters():
 
 def test_an_experiment_with_a_teacher_alone():
     alone = graph(methods=["teacher"])
-    assert files(alone.jobs()) == ["01_data", "02_teachers", "10_results"]
+    assert files(alone.jobs()) == ["01_data", "02_teachers", "00_start", "10_results"]
     assert alone.before(Job("10_results")) == [Job("02_teachers", "fer", 0)]
 
 

@@ -23,7 +23,7 @@ from occkd_lib.project import library_hash, locked
 
 REPOSITORY = Path(__file__).parents[2]
 EVERY = list(read_chapters(REPOSITORY / "workflow" / "chapters.yaml"))
-ORDER = EVERY[:10]  # the first part, on half faces
+ORDER = EVERY[1:11]  # the first part, on half faces; chapter 0 waits for nothing
 
 BEFORE = (
     ("01_data", "02_teachers"), ("02_teachers", "03_students"), ("03_students", "04_kd"),
@@ -81,7 +81,7 @@ def test_the_plan_of_the_demo(project):
     assert [j.chapter for j in jobs if j.experiment == "occluders"] == ["18_real_occlusion"]
     assert jobs[1] == Job("02_teachers", "expression", 0)
     assert jobs[-1] == Job("10_results", None, None)
-    assert len(jobs) == 42
+    assert len(jobs) == 43
     assert not (project / "outputs").exists()
 
 
@@ -89,7 +89,7 @@ def test_the_plan_of_a_part(project):
     jobs = list(Workflow("demo", experiments=("age",), seeds=(3, 4)).plan())
     assert {j.experiment for j in jobs} == {"age", None}
     assert [j.seed for j in jobs if j.chapter == "06_fusion"] == [3, 4]
-    assert len(jobs) == 1 + 2 * 7 + 1 + 1
+    assert len(jobs) == 1 + 2 * 7 + 1 + 2
 
 
 def test_a_run_in_order_and_its_repetition(project, fake_jobs):
@@ -98,13 +98,16 @@ def test_a_run_in_order_and_its_repetition(project, fake_jobs):
     said: list[str] = []
     workflow.run(said.append)
     names = asked()
+    assert names.count("00_start") == 1  # it waits for nothing, so it may begin at any time
+    names.remove("00_start")
     place = {name.split("-")[-1]: n for n, name in enumerate(names)}
     assert sorted(place) == ORDER
     for earlier, later in BEFORE:
         assert place[earlier] < place[later], (earlier, later)
     assert names[1] == "gender-seed0-02_teachers"
-    assert "[10/10] done" in said[-1]
-    first = (project / "calls.txt").read_text().splitlines()[1]
+    assert "[11/11] done" in said[-1]
+    calls = (project / "calls.txt").read_text().splitlines()
+    first = next(line for line in calls if "02_teachers" in line)
     assert first.startswith("1 -m occkd_lib nb --job")
     assert first.endswith("-precipe=demo -pexperiment=gender -pseed=0")
     assert set(workflow.plan().values()) == {DONE}
@@ -112,7 +115,7 @@ def test_a_run_in_order_and_its_repetition(project, fake_jobs):
     asked = fake_jobs()
     workflow.run(said.append)
     assert asked() == []
-    assert said[-1] == "demo: all 10 notebooks are done"
+    assert said[-1] == "demo: all 11 notebooks are done"
 
     (project / "outputs/demo/notebooks/gender-seed0-05_triplet_kd.ipynb").unlink()
     workflow.run(said.append)
@@ -126,14 +129,14 @@ def test_only_jobs_that_compute_claim_a_gpu(project, fake_jobs, monkeypatch):
     Workflow("demo", experiments=("gender",), cores=4).run(lambda line: None)
     calls = (project / "calls.txt").read_text().splitlines()
     without = [Path(line.split()[7]).stem for line in calls if "--claim-gpu" not in line]
-    assert sorted(without) == ["gender-01_data", "gender-09_mcnemar"]
+    assert sorted(without) == ["00_start", "gender-01_data", "gender-09_mcnemar"]
 
 
 def test_a_failure_stops_only_what_builds_on_it(project, fake_jobs):
     asked = fake_jobs(failing="gender-seed0-04_kd")
     workflow = Workflow("demo", experiments=("gender", "age"), cores=4)
     said: list[str] = []
-    with pytest.raises(OcckdError, match=r"1 of 19 notebooks failed; 04_kd gender .* luck"):
+    with pytest.raises(OcckdError, match=r"1 of 20 notebooks failed; 04_kd gender .* luck"):
         workflow.run(said.append)
     assert "age-09_mcnemar" in asked()
     assert not {"gender-seed0-06_fusion", "10_results"} & set(asked())
@@ -159,9 +162,9 @@ def test_notebooks_of_another_version_are_named_and_redone_on_demand(project, fa
     assert set(workflow.plan().values()) == {OLD}
     workflow.run(said.append)
     assert asked() == []
-    assert "10 notebooks were made by another version" in said[-2]
+    assert "11 notebooks were made by another version" in said[-2]
     Workflow("demo", experiments=("gender",), again=True).run(said.append)
-    assert len(asked()) == 10
+    assert len(asked()) == 11
     assert set(workflow.plan().values()) == {DONE}
 
 
@@ -179,7 +182,7 @@ def test_a_recipe_file_is_passed_on_by_its_full_path(project, own_recipe, monkey
     workflow = Workflow("mine.yaml")
     assert workflow.recipe == str(project / "mine.yaml")
     assert workflow.folder == project / "outputs" / "mine"
-    assert len(workflow.plan()) == 42
+    assert len(workflow.plan()) == 43
 
 
 @pytest.mark.parametrize(("gpus", "cores", "threads"), [(0, 4, 1), (2, 8, 1)])
@@ -239,6 +242,7 @@ def test_an_experiment_without_triplets_is_run_without_their_chapters(own_recipe
     workflow = Workflow(recipe, experiments=("short",), cores=2)
     workflow.run(lambda line: None)
     names = [name.removeprefix("short-").removeprefix("seed0-") for name in asked()]
+    names.remove("00_start")
     assert sorted(names) == [
         "01_data", "02_teachers", "03_students", "04_kd", "08_grad_cam", "10_results",
     ]  # fmt: skip

@@ -265,6 +265,7 @@ DATA_SET = DataSet(
     source="images (fer2013.csv) from the Kaggle contest 'Challenges in Representation Learning: "
     "Facial Expression Recognition', votes and generate_training_data.py from "
     "https://github.com/microsoft/FERPlus",
+    size="about 0.3 GB",
     layout="ferplus/FER2013Train/, FER2013Valid/, FER2013Test/, each with ferNNNNNNN.png and "
     "label.csv; or these in ferplus/ferplus.zip; or, with other votes, ferplus/fer2013.csv "
     "and ferplus/fer2013new.csv",

@@ -117,6 +117,7 @@ DATA_SET = DataSet(
     sizes=lambda settings: (11_045, 1_226) if settings.validation else (12_271, 0),
     published=lambda settings: (12_271, 3_068),  # our val is held out of its train
     source="it from http://www.whdeng.cn/RAF/model1.html (apply; non-commercial research only)",
+    size="about 0.04 GB aligned",
     layout="rafdb/EmoLabel/list_patition_label.txt and "
     "rafdb/Image/aligned/train_NNNNN_aligned.jpg, test_NNNN_aligned.jpg",
 )

@@ -144,6 +144,7 @@ DATA_SET = DataSet(
     classes=lambda settings, task: CLASSES[task],
     sizes=lambda settings: (14_223, 4_741),
     source="https://susanqq.github.io/UTKFace/ (non-commercial research only)",
+    size="about 0.1 GB",
     layout="utkface/UTKFace.tar.gz (or .tar, .tar.xz), or "
     "utkface/UTKFace/[age]_[gender]_[race]_[date].jpg.chip.jpg",
 )

@@ -21,7 +21,7 @@ from occkd_lib.losses.task.cross_entropy import binary_cross_entropy, cross_entr
 from occkd_lib.losses.task.focal import focal_loss
 from occkd_lib.losses.task.ldam import Ldam
 from occkd_lib.losses.task.multi_target import multi_target_loss
-from occkd_lib.plugins import resolve
+from occkd_lib.plugins import did_you_mean, resolve
 from occkd_lib.project import one_line
 from occkd_lib.settings import first_error
 
@@ -72,7 +72,10 @@ class LossChoice(BaseModel):
         for name, value in self.parameters.items():
             if name not in named:
                 takes = ", ".join(named) or "none"
-                raise ValueError(f"loss {self.name!r} has no parameter {name!r}; it has: {takes}")
+                near = did_you_mean(name, named)
+                raise ValueError(
+                    f"loss {self.name!r} has no parameter {name!r}{near}; it has: {takes}"
+                )
             if isinstance(named[name].default, bool | int | float | str):
                 try:
                     TypeAdapter(type(named[name].default)).validate_python(value)

@@ -68,6 +68,7 @@ def test_a_loss_by_name_or_with_parameters(monkeypatch):
     }  # fmt: skip
     for raw, message in (
         ({"name": "scaled", "gamma": 1}, "has no parameter 'gamma'; it has: factor"),
+        ({"name": "scaled", "facter": 1}, "no parameter 'facter': did you mean 'factor'"),
         ({"name": "scaled", "factor": "much"}, "factor: Input should be a valid number"),
     ):
         with pytest.raises(ValidationError, match=message):
