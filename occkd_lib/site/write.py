@@ -110,8 +110,10 @@ def experiment_part(
     folder: Path, store: Store, name: str, results: pd.DataFrame, *, maps: bool
 ) -> Part:
     """Save an experiment's predictions and pictures."""
-    predictions = partial(every_prediction(store.answers(name)).to_parquet, index=False)
-    write_atomically(folder / f"predictions-{name}.parquet", predictions)
+    # face by face, what repeats stands together: a tenth of the bytes
+    predictions = every_prediction(store.answers(name)).sort_values("id", kind="stable")
+    write = partial(predictions.to_parquet, index=False, compression="zstd")
+    write_atomically(folder / f"predictions-{name}.parquet", write)
     drawn = [
         save_figure(folder, f"{name}-{stem}", caption, figure)
         for stem, caption, figure in pictures(store, name, results[results["experiment"] == name])
