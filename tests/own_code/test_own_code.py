@@ -116,7 +116,7 @@ def test_another_source_is_another_run(outputs, recipe_file):
     [
         ("my_own:MyNet", "my_own:MyNetz", "my_own.py has no 'MyNetz'"),
         ("my_own:my_loss", "my_own:their_loss", "my_own.py has no 'their_loss'"),
-        ("smoothing: 0.2", "smothing: 0.2", "has no parameter 'smothing': did you mean 'smoothing'"),
+        ("smoothing: 0.2", "smothing: 0.2", "'smothing': did you mean 'smoothing'"),
         ("my_own:my_miner", "my_onw:my_miner", "cannot be imported"),
         ("my_own:my_view", "my_own:no_view", "my_own.py has no 'no_view'"),
         ("my_own:MY_FACES", "my_own:MyNet", "is no DataSet"),
