@@ -5,6 +5,7 @@ A figure draws what it is given: labels come from the caller, colours from ``Row
 
 from occkd_lib.plots.arrows import arrows_between
 from occkd_lib.plots.bars import by_group, discordant_bars, score_bars, shares
+from occkd_lib.plots.by_hand import by_hand
 from occkd_lib.plots.confusion import agreement
 from occkd_lib.plots.curves import label_curves, learning_curves, setting_curves
 from occkd_lib.plots.faces import contact_sheet, explanation_grid, image_grid, triplet_strip
@@ -23,8 +24,8 @@ from occkd_lib.plots.views import hidden_curves, view_matrix
 
 __all__ = [
     "PALETTE", "WIDTH", "ablation_forest", "agreement", "arrows_between", "attention_forest",
-    "by_group", "canvas", "contact_sheet", "difference_forest", "discordant_bars", "embedding_maps",
-    "explanation_grid", "hidden_curves", "image_grid", "label_curves", "learning_curves",
-    "over_seeds_forest", "question", "references", "results_forest", "score_bars", "setting_curves",
-    "shares", "told_apart", "triplet_strip", "view_matrix",
+    "by_group", "by_hand", "canvas", "contact_sheet", "difference_forest", "discordant_bars",
+    "embedding_maps", "explanation_grid", "hidden_curves", "image_grid", "label_curves",
+    "learning_curves", "over_seeds_forest", "question", "references", "results_forest",
+    "score_bars", "setting_curves", "shares", "told_apart", "triplet_strip", "view_matrix",
 ]  # fmt: skip

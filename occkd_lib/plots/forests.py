@@ -125,7 +125,7 @@ def over_seeds_forest(table: pd.DataFrame, metric: Metric | str) -> Figure:
         table[["mean", "low", "high"]],
         blue(clear),
         f"difference, {metric.unit} ({better(metric)}); rings: seeds\n"
-        "blue: the 95 % interval over seeds leaves zero out",
+        "blue: the 95 % interval over seeds alone, one comparison at a time, leaves zero out",
     )
     for y, values in enumerate(table["values"]):
         figure.axes[0].plot(values, [y] * len(values), "o", mfc="none", mec="0.2", ms=5, mew=0.8)

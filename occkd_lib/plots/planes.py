@@ -68,5 +68,5 @@ def in_the_plane(embeddings: Values, seed: int) -> np.ndarray:
     if points.shape[1] > 50:
         points = PCA(min(50, len(points)), random_state=seed).fit_transform(points)
     perplexity = min(30.0, (len(points) - 1) / 3)
-    tsne = TSNE(2, perplexity=perplexity, init="pca", max_iter=500, random_state=seed)
+    tsne = TSNE(2, perplexity=perplexity, init="pca", max_iter=300, random_state=seed)
     return tsne.fit_transform(points)

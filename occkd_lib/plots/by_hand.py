@@ -1,0 +1,57 @@
+"""A figure that can be moved by hand: sliders and menus in JupyterLab, a picture anywhere else."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from matplotlib.figure import Figure
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+def by_hand(draw: Callable[..., Figure], **choices: Any) -> None:
+    """Show ``draw`` of its defaults and, where ipywidgets is installed, a control for every choice.
+
+    draw: its keywords have defaults. choices: keyword -> (low, high, step) for a slider, or a list
+    of values for a menu. Whoever moves a control sees the same picture drawn anew. Pages, pdf and
+    executed notebooks keep the picture of the defaults, and no trace of the controls.
+    Raises ValueError for a choice that ``draw`` does not have, or that leaves its default out.
+    """
+    from IPython.display import display
+
+    defaults = {name: p.default for name, p in inspect.signature(draw).parameters.items()}
+    for name, choice in choices.items():
+        given = defaults.get(name, inspect.Parameter.empty)
+        if given is inspect.Parameter.empty:
+            raise ValueError(f"{draw.__name__} has no keyword {name!r} with a default")
+        inside = choice[0] <= given <= choice[1] if isinstance(choice, tuple) else given in choice
+        if not inside:
+            raise ValueError(f"{name}: its default {given!r} is not among {choice}")
+    shown = display(draw(), display_id=True)
+    try:
+        import ipywidgets
+    except ImportError:
+        return
+    controls = {
+        name: control(ipywidgets, choice, defaults[name]) for name, choice in choices.items()
+    }
+
+    def redraw(_: Any) -> None:
+        shown.update(draw(**{name: each.value for name, each in controls.items()}))
+
+    for name, each in controls.items():
+        each.description = name.replace("_", " ")
+        each.observe(redraw, names="value")
+    box = ipywidgets.HBox(list(controls.values()))
+    display(box, include=[WIDGET])  # without its text: a page that cannot move has no use for it
+
+
+def control(widgets: Any, choice: Any, first: Any) -> Any:
+    """A slider for (low, high, step), a menu for a list."""
+    if not isinstance(choice, tuple):
+        return widgets.Dropdown(options=choice, value=first)
+    kind = widgets.IntSlider if all(isinstance(v, int) for v in choice) else widgets.FloatSlider
+    low, high, step = choice
+    return kind(min=low, max=high, step=step, value=first, continuous_update=False)

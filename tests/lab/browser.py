@@ -1,0 +1,62 @@
+"""A page in headless Chromium, by its DevTools protocol: as much of it as a test needs."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import websocket
+
+
+class Page:
+    """One page; ``run`` awaits an expression in it."""
+
+    def __init__(self, address: str) -> None:
+        self.socket = websocket.create_connection(address, timeout=600)
+        self.numbers = count()
+
+    def run(self, script: str) -> Any:
+        """The value of JavaScript, awaited; AssertionError with what it threw."""
+        number = next(self.numbers)
+        asked = {"expression": script, "awaitPromise": True, "returnByValue": True}
+        self.socket.send(json.dumps({"id": number, "method": "Runtime.evaluate", "params": asked}))
+        while (said := json.loads(self.socket.recv())).get("id") != number:
+            pass
+        thrown = said["result"].get("exceptionDetails")
+        assert not thrown, thrown["exception"].get("description", thrown["text"])
+        return said["result"]["result"].get("value")
+
+    def wait(self, script: str, seconds: float) -> None:
+        """Until JavaScript is true."""
+        end = time.monotonic() + seconds
+        while not self.run(script):
+            assert time.monotonic() < end, f"not after {seconds:.0f} s: {script}"
+            time.sleep(0.3)
+
+
+@contextmanager
+def page(chromium: str, folder: Path, address: str) -> Iterator[Page]:
+    """Chromium with one page; folder: for its profile."""
+    command = [chromium, "--headless=new", "--no-sandbox", "--disable-gpu", address,
+               "--remote-debugging-port=0", "--remote-allow-origins=*", "--window-size=1400,1200",
+               f"--user-data-dir={folder}"]  # fmt: skip
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            told = folder / "DevToolsActivePort"
+            end = time.monotonic() + 60
+            while not told.is_file() or not told.read_text().strip():
+                assert time.monotonic() < end and process.poll() is None, "Chromium does not begin"
+                time.sleep(0.2)
+            port = told.read_text().split()[0]
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/json") as answer:
+                pages = [each for each in json.load(answer) if each["type"] == "page"]
+            yield Page(pages[0]["webSocketDebuggerUrl"])
+        finally:
+            process.terminate()
