@@ -50,7 +50,7 @@ def complete_form(store: Store, paper: Paper, spec: PublishedTable) -> pd.DataFr
     table, theirs = stage_table(paper, spec.number), their_lines(paper, spec.number)
     ours = our_lines(store, paper, spec, theirs)
     found = ours.merge(theirs, on=PLACE, how="outer")
-    names = titles(store.recipe)
+    names = titles(store.recipe, table)
     printed = dict(zip(theirs["stage"], theirs["as printed"], strict=True))
     found["as printed"] = found["stage"].map(printed).fillna("")
     found["method"] = found["stage"].map(names).fillna(found["stage"])
@@ -80,7 +80,7 @@ def short_form(store: Store, paper: Paper, spec: PublishedTable) -> pd.DataFrame
     found.loc[found["why"] != "", "ours - published"] = ""
     printed = dict(zip(theirs["stage"], theirs["as printed"], strict=True))
     found["as printed"] = found["stage"].map(printed).fillna("")
-    found["method"] = found["stage"].map(titles(store.recipe))
+    found["method"] = found["stage"].map(titles(store.recipe, table))
     order = {
         "experiment": list(store.recipe.experiments),
         "subset": [OFFICIAL],
@@ -143,10 +143,11 @@ def our_lines(
     where = list(dict.fromkeys(theirs["data set"]))
     models = dict(zip(theirs["stage"], theirs["network"], strict=True))
     known = set(theirs[PLACE].itertuples(index=False, name=None))
-    cells, names = {place[:-1] for place in known}, titles(store.recipe)
+    cells, names = {place[:-1] for place in known}, titles(store.recipe, table)
     for name, experiment in store.recipe.experiments.items():
         linked = graph(experiment)
-        stages = [s for s in table.stages if s in linked] if experiment.task in spec.tasks else []
+        asked = experiment.task in spec.tasks
+        stages = [s for s in table.stages if table.has(experiment, s)] if asked else []
         controls = {s: control_for(experiment, s, coarse=table.coarse) for s in stages}
         for dataset, data in table.sets(paper, experiment).items() if stages else ():
             found = {
@@ -162,7 +163,7 @@ def our_lines(
                     if place[:-1] not in cells:
                         why = not_there(paper, experiment, dataset in where, subset)
                     facts = {"experiment": name, "why": why, "label rule": label_rule(experiment)}
-                    title = names[control] if control and "p" in line else ""
+                    title = names.get(control, control) if control and "p" in line else ""
                     lines.append(
                         dict(zip(PLACE, place, strict=True)) | facts | {"control": title} | line
                     )

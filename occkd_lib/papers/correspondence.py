@@ -23,12 +23,14 @@ class StageTable:
     row: columns of a published cell that tell its row. rows: as printed (their values, joined by
     ", ") -> stage. ours: stages that the table does not have. coarse: answers of the coarse
     stream. elsewhere: None, or for answers to other data sets what this table calls these.
-    networks: of the whole paper, "network streams" -> stages that have it there.
+    networks: of the whole paper, "network streams" -> stages that have it there. methods: of the
+    whole paper; a stage of the same name and another method is something else.
     """
 
     row: tuple[str, ...]
     rows: Mapping[str, str]
     networks: Mapping[str, list[str]]
+    methods: tuple[str, ...]
     ours: tuple[str, ...] = ()
     coarse: bool = False
     elsewhere: Mapping[str, str] | None = field(default=None)
@@ -37,6 +39,10 @@ class StageTable:
     def stages(self) -> tuple[str, ...]:
         """Those of the table, then ours."""
         return (*self.rows.values(), *self.ours)
+
+    def has(self, experiment: Experiment, stage: str) -> bool:
+        """Has an experiment this stage, and is it the paper's?"""
+        return stage in experiment.stages and experiment.method(stage).name in self.methods
 
     def printed(self, cells: pd.DataFrame) -> pd.Series:
         """How each published cell's row is printed."""
@@ -81,6 +87,7 @@ def everything(paper: str, text: str) -> dict[str, StageTable]:
             row=tuple(table["row"]),
             rows=table["rows"],
             networks=found["networks"],
+            methods=tuple(found["methods"]),
             ours=tuple(table.get("ours", ())),
             coarse=table.get("coarse", False),
             elsewhere=table.get("elsewhere"),

@@ -20,12 +20,14 @@ def recipes(first: str) -> tuple[Recipe, ...]:
     return tuple(map(load_recipe, names))
 
 
-def titles(recipe: Recipe) -> dict[str, str]:
-    """Stage -> what tables call it: in the recipe, or else in a built-in one."""
+def titles(recipe: Recipe, table: StageTable) -> dict[str, str]:
+    """Stage of the paper -> what tables call it: in the recipe, or else in a built-in one."""
     found: dict[str, str] = {}
     for each in (recipe, *recipes("emotional_education")):
         for experiment in each.experiments.values():
             for name, settings in experiment.stages.items():
+                if not table.has(experiment, name):
+                    continue
                 found.setdefault(name, settings.title or experiment.method(name).title)
     return found
 
@@ -58,7 +60,7 @@ def experiments(
 ) -> Iterator[tuple[str, NetworkSettings, str]]:
     """(experiment, network, data that this machine lacks) of those that fill such a cell."""
     for name, experiment in recipe.experiments.items():
-        if stage in experiment.stages and dataset in table.sets(paper, experiment):
+        if table.has(experiment, stage) and dataset in table.sets(paper, experiment):
             network = graph(experiment)[stage].network
             yield name, network, ", ".join(absent(paper, experiment, table))
 

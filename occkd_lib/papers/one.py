@@ -39,7 +39,7 @@ def one_table(store: Store, number: str, experiment: str, *, short: bool = False
     cells = wide.reset_index().merge(pd.DataFrame({"data set": tested}), how="cross")
     shown = cells.merge(ours, on=["stage", "metric", "data set"], how="outer")
     printed = dict(zip(theirs["stage"], theirs["as printed"], strict=True))
-    shown["method"] = shown["stage"].map(titles(store.recipe)).fillna(shown["stage"])
+    shown["method"] = shown["stage"].map(titles(store.recipe, table)).fillna(shown["stage"])
     shown["as printed"] = shown["stage"].map(printed).fillna("")
     shown["ours"] = shown["ours"].fillna("no run")
     order = {"data set": tested, "metric": list(theirs["metric"]), "stage": table.stages}

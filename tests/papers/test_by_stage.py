@@ -238,3 +238,18 @@ def test_nothing_ran_and_yet_every_table_is_complete(outputs, number):
     assert len(complete(store, number)) == len(published(PAPER.name, number))
     assert len(one_table(store, number, "fer"))
     assert TABLES[key(number)].title.count("emotional education") == 1
+
+
+def test_a_stage_of_the_same_name_and_another_method_is_not_the_papers(outputs):
+    """Recipe trunk's self_taught learns from a teacher of half faces: no row of Table IV."""
+    other = experiment(FER)
+    other["stages"]["self_taught"] = {
+        **other["stages"]["adareg"], "method": "distil", "teacher": "adareg", "start": None,
+        "loss": None, "terms": {"soft_targets": {"weight": 1}}, "title": "taught by half a face",
+    }  # fmt: skip
+    recipe = make_recipe(fer=other)
+    write_run(recipe, "fer", "self_taught", [0])
+    store = open_store(recipe)
+    assert side_by_side(store, key("IV")).empty
+    told = complete(store, "IV")
+    assert "taught by half a face" not in set(told["method"]) and set(told["n"]) == {""}
