@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, Literal, NoReturn
 
 import typer
 from typer import Argument, Option
@@ -119,6 +119,19 @@ def lab(
         raise OcckdError("JupyterLab is not installed: pip install 'occkd[lab]'")
     folder = bring_book() / "notebooks"
     os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", *(jupyter or ()), str(folder)])
+
+
+@app.command()
+def edition(
+    kind: Annotated[Literal["student", "solved"], Argument(help="Without solutions, or run.")],
+    folder: Annotated[Path | None, Option("--to", help="(default: build/KIND)")] = None,
+) -> None:
+    """Write the chapters without their solutions, or with these as code to be run."""
+    from occkd_lib.execution.editions import write_editions
+    from occkd_lib.project import bring_book
+
+    written = write_editions(kind, folder or bring_book() / "build" / kind)
+    print(f"{len(written)} chapters in {shown(written[0].parent)}")
 
 
 @app.command()

@@ -19,6 +19,7 @@ from PIL import Image
 
 from occkd_lib.errors import OcckdError
 from occkd_lib.plugins import MARK, resolve
+from occkd_lib.project import one_line
 
 STRIDE = 4  # pixels of the network's input a cell of its heatmap
 MULTIPLE = 32  # what width and height of the input must be multiples of
@@ -94,7 +95,11 @@ def _checked(name: str, own: Any) -> Detector:
         raise OcckdError(f"detector {name!r} is no function of a photo")
 
     def detect(image: np.ndarray) -> list[Face]:
-        faces = list(own(image))
+        try:
+            faces = list(own(image))
+        except Exception as error:  # a user's code may raise anything
+            said = f"{type(error).__name__}: {one_line(error, 120)}"
+            raise OcckdError(f"detector {name!r} fails on this photo ({said})") from error
         for face in faces:
             if not isinstance(face, Face) or not np.isfinite(face.box).all():
                 raise OcckdError(f"detector {name!r} returned {face!r}, not a Face with a box")

@@ -199,7 +199,9 @@ class Experiment(Settings):
         if name not in self.stages:
             near = did_you_mean(name, self.stages)
             raise OcckdError(f"no stage {name!r}{near}; stages are {', '.join(self.stages)}")
-        if arm and not self.method(name).makes_network:
+        if not arm:  # checked when the experiment was made
+            return self.stages[name]
+        if not self.method(name).makes_network:
             raise OcckdError(f"stage {name!r} has no arms: it trains no network")
         try:
             settings = changed(self.stages[name], arm)

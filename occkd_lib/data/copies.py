@@ -12,8 +12,6 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 import pandas as pd
 import torch
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from occkd_lib.data.faceset import ImageRows
@@ -104,6 +102,9 @@ def linked(pairs: pd.DataFrame, n: int) -> np.ndarray:
     """Groups of N things of which the pairs (first, second) belong together: N int64."""
     if not n:
         return np.empty(0, np.int64)
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     ends = (pairs["first"].to_numpy(), pairs["second"].to_numpy())
     links = coo_array((np.ones(len(pairs)), ends), shape=(n, n))
     return numbered(connected_components(links, directed=False)[1])

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import ndtri, stdtr, stdtrit
 
 from occkd_lib.tasks.metrics import Metric, Values, as_numpy, metric_of
 
@@ -38,7 +38,7 @@ class OverSeeds:
         Normal approximation: |difference| = (z_0.975 + z_0.8) sqrt(by_faces + by_seeds / S).
         """
         size = abs(self.difference if difference is None else difference)
-        reach = stats.norm.ppf(1 - LEVEL / 2) + stats.norm.ppf(POWER)
+        reach = ndtri(1 - LEVEL / 2) + ndtri(POWER)
         room = (size / reach) ** 2 - self.by_faces
         if np.isnan(self.by_seeds):
             return np.nan
@@ -79,9 +79,10 @@ def crossed(values: np.ndarray, groups: np.ndarray | None = None) -> OverSeeds:
         low, high, p = mean, mean, float(mean == 0)
     else:
         freedom = max(1.0, variance**2 / sum(part**2 / degrees for part, degrees in parts))
-        error, t = np.sqrt(variance), stats.t(freedom)
-        half = float(t.ppf(0.975) * error)
-        low, high, p = mean - half, mean + half, float(2 * t.sf(abs(mean) / error))
+        error = np.sqrt(variance)
+        half = float(stdtrit(freedom, 0.975) * error)
+        low, high = mean - half, mean + half
+        p = float(2 * stdtr(freedom, -abs(mean) / error))
     return OverSeeds(mean, low, high, p, seeds, float(by_faces), by_seeds)
 
 

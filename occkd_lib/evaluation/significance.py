@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import stdtrit
 
 from occkd_lib.tasks.metrics import Metric, Values, as_numpy, checked, correct, metric_of
 
@@ -121,13 +122,11 @@ def interval(
 
 def over_seeds(values: Sequence[float]) -> Interval:
     """Mean of one value a seed, with Student's 95 % interval over seeds (NaN for a single one)."""
-    from scipy.stats import t
-
     sample = np.asarray(values, dtype=np.float64)
     mean, n = float(sample.mean()), len(sample)
     if n < 2:
         return Interval(mean, np.nan, np.nan)
-    reach = float(t.ppf(0.975, n - 1) * sample.std(ddof=1) / np.sqrt(n))
+    reach = float(stdtrit(n - 1, 0.975) * sample.std(ddof=1) / np.sqrt(n))
     return Interval(mean, mean - reach, mean + reach)
 
 

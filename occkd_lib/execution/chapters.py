@@ -31,7 +31,9 @@ class Chapter(Settings):
     methods: tuple[str, ...] = ()
     stages: tuple[str, ...] = ()
     test_on: bool = False
+    ablations: bool = False
     computes: bool = False
+    report: bool = False
     seconds: int = Field(default=10, gt=0)
     parts: tuple[str, ...] = Field(min_length=1)
 
@@ -39,6 +41,10 @@ class Chapter(Settings):
     def parameters(self) -> tuple[str, ...]:
         """Names of what its notebook is given."""
         return PARAMETERS[: PARAMETERS.index(self.once) + 1]
+
+    @property
+    def trains(self) -> bool:
+        return self.computes and not self.report
 
     def job(self, experiment: str, seed: int | str) -> Job:
         """Its job for an experiment and seed."""
@@ -72,12 +78,14 @@ class Job:
 
 class Share(TypedDict):
     """What the graph must know of an experiment: its seeds, its stages and their methods, whether
-    it is tested on other data sets, too, and the chapters that it is told in (not there: all)."""
+    it is tested on other data sets, too, and has ablations, and the chapters that it is told in
+    (not there: all)."""
 
     seeds: Sequence[int]
     methods: Sequence[str]
     stages: NotRequired[Sequence[str]]
     test_on: NotRequired[bool]
+    ablations: NotRequired[bool]
     chapters: NotRequired[Sequence[str]]
 
 
@@ -109,7 +117,8 @@ class Graph:
             return False
         named = set(chapter.stages) <= set(share.get("stages", ()))
         elsewhere = share.get("test_on", False) or not chapter.test_on
-        return set(chapter.methods) <= set(share["methods"]) and named and elsewhere
+        asked = share.get("ablations", False) or not chapter.ablations
+        return set(chapter.methods) <= set(share["methods"]) and named and elsewhere and asked
 
     def before(self, job: Job) -> list[Job]:
         """The jobs that must be done before ``job``, of the experiments that it is about."""
@@ -141,9 +150,13 @@ class Graph:
         return any(chapter in other.builds_on for other in self.chapters.values())
 
     def way(self, chapter: str) -> int:
-        """Seconds from a chapter's start to the book's end, by the longest way: begun first."""
-        after = [file for file, other in self.chapters.items() if chapter in other.builds_on]
-        return self.chapters[chapter].seconds + max(map(self.way, after), default=0)
+        """Seconds from a chapter's start to the book's end, by the longest way: begun first.
+
+        Without a report at the end, which is everybody's.
+        """
+        own, others = self.chapters[chapter], self.chapters.items()
+        after = [self.way(file) for file, other in others if chapter in other.builds_on]
+        return (0 if own.report else own.seconds) + max(after, default=0)
 
 
 def read_chapters(file: Path | None = None) -> dict[str, Chapter]:

@@ -46,6 +46,16 @@ def check(recipe: Recipe, experiments: Sequence[str], seeds: Sequence[int] = ())
         raise OcckdError(f"{'. '.join(missing)}{rest}")
 
 
+def trained(recipe: Recipe, name: str, seeds: Sequence[int] = ()) -> bool:
+    """Has every seed of an experiment all its stages? seeds: as in ``check``."""
+    experiment = recipe.experiment(name)
+    return all(
+        Run(run_folder(recipe.name, name, seed, stage)).done
+        for seed in seeds or experiment.seeds
+        for stage in all_stages(experiment, seed)
+    )
+
+
 def check_experiment(recipe: Recipe, name: str, seeds: Sequence[int]) -> None:
     """Networks, losses, views, weights files and import paths of every stage and arm."""
     experiment = recipe.experiment(name)

@@ -24,7 +24,7 @@ from occkd_lib.errors import OcckdError
 from occkd_lib.execution.chapters import Graph, Job, Share, read_chapters
 from occkd_lib.execution.cluster import place
 from occkd_lib.execution.devices import visible_gpus
-from occkd_lib.execution.preflight import check
+from occkd_lib.execution.preflight import check, trained
 from occkd_lib.execution.progress import Listener, Say
 from occkd_lib.plugins import did_you_mean
 from occkd_lib.project import library_hash, locked, outputs_root, project_root
@@ -121,9 +121,13 @@ class Workflow:
             "seeds": self.seeds or experiment.seeds,
             "methods": sorted(methods),
             "stages": sorted(experiment.stages),
-            "test_on": bool(experiment.test_on),
         }
-        if experiment.chapters is not None:  # Snakemake does not pass None on
+        # what is not there is not passed on: Snakemake makes a text of every value, also of false
+        if experiment.test_on:
+            share["test_on"] = True
+        if experiment.ablations:
+            share["ablations"] = True
+        if experiment.chapters is not None:
             share["chapters"] = experiment.chapters
         return share
 
@@ -135,6 +139,15 @@ class Workflow:
             if not notebook.is_file():
                 raise OcckdError(f"no {notebook}, which workflow/chapters.yaml names")
         check(self.content, self.experiments, self.seeds)
+        for name in self.experiments:
+            named = self.content.experiment(name).chapters
+            trains = [each for each in named or () if self.graph.chapters[each].trains]
+            if named and not trains and not trained(self.content, name, self.seeds):
+                raise OcckdError(
+                    f"experiment {name!r} is told in {', '.join(named)}, where nothing is trained: "
+                    f"train it with 'occkd stage {self.recipe} {name} SEED STAGE' first, or "
+                    "name a chapter that trains in its 'chapters'"
+                )
 
     def plan(self) -> dict[Job, str]:
         """Every job of the recipe in the order of the book: TO_DO, DONE or OLD."""

@@ -44,6 +44,8 @@ class Distilled(Fitted):
     def adapts(self, stage: Stage) -> bool:
         """Does the objective compare embeddings, and are the two networks' of different widths?"""
         teacher = stage.parents[stage.settings.teacher].network
+        if stage.network == teacher:
+            return False
         return stage.network.embedding_dim() != teacher.embedding_dim()
 
     def flop(self, settings: Any, train: int, val: int, cost: Cost, teacher: Cost | None) -> float:

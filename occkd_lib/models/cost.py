@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from torch.func import functional_call
-from torch.utils.flop_counter import FlopCounterMode
 
 from occkd_lib.models.base import FaceNet, parameter_count
 from occkd_lib.models.frozen import frozen_of
@@ -41,6 +40,8 @@ def flop(model: FaceNet, *, training: bool = False) -> float:
     gradient of the pixels); frozen layers save their share. Counted on the meta device: the model
     lends only its shapes, its values and batch statistics stay as they are.
     """
+    from torch.utils.flop_counter import FlopCounterMode  # a seventh of a second
+
     state = {
         name: torch.empty_like(value, device="meta").requires_grad_(value.requires_grad)
         for name, value in (*model.named_parameters(), *model.named_buffers())

@@ -17,7 +17,7 @@ from occkd_lib.stages import answers_of, faces_of, graph, rows_of
 from occkd_lib.tasks import task_of
 
 EACH = 2  # stages of one method: a page of twenty maps tells nobody anything
-MOST = 500  # faces: enough to see neighbourhoods, seconds for t-SNE
+MOST = 200  # faces: enough to see neighbourhoods, a third of a second for t-SNE
 
 
 def shown_stages(experiment: Experiment) -> dict[str, Stage]:

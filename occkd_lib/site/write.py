@@ -49,6 +49,7 @@ def write_results(
     *,
     reference: bool = False,
     maps: bool = True,
+    results: pd.DataFrame | None = None,
 ) -> Path:
     """Write what the recipe's finished runs amount to; return the folder (open its index.html).
 
@@ -57,8 +58,9 @@ def write_results(
     figures/*.png, predictions-<experiment>.parquet (every test prediction), protocol.json (how all
     of it was made), index.html. destination: default <outputs>/<recipe>/results; with reference,
     outputs/reference/<recipe> of the project, which git keeps. maps: also t-SNE of the embeddings
-    and Grad-CAM, which need weights and data; where they are missing, the page says so. Every
-    number comes from the runs' files. Raises OcckdError when no run is finished.
+    and Grad-CAM, which need weights and data; where they are missing, the page says so. results:
+    the store's ``summary``, if it is there already. Every number comes from the runs' files. Raises
+    OcckdError when no run is finished.
     """
     store = open_store(recipe)
     recipe = store.recipe
@@ -72,7 +74,7 @@ def write_results(
     if reference:
         folder = project_root() / "outputs" / "reference" / recipe.name
     folder = Path(destination or folder)
-    results = summary(store)
+    results = summary(store) if results is None else results
     write_text(folder / "values.csv", values.to_csv(index=False))
     write_text(folder / "summary.csv", results.map(plain).to_csv(index=False))
     parts = [*published_parts(folder, store, results)]
@@ -176,7 +178,7 @@ def save_figure(folder: Path, stem: str, caption: str, figure: Figure) -> Pictur
     """Write figures/``stem``.png, with 256 colours (a third of the size)."""
     path = folder / "figures" / f"{stem}.png"
     drawn = BytesIO()
-    figure.savefig(drawn, format="png", dpi=150)
+    figure.savefig(drawn, format="png", dpi=150, pil_kwargs={"compress_level": 0})
     image = Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE)
     write_atomically(path, partial(image.save, format="PNG", optimize=True))
     return Picture(f"figures/{path.name}", caption)

@@ -141,6 +141,7 @@ from occkd_lib.apply.detect import Face
 number = 3
 def corner(image): return (Face((0, 0, 5, 5), 0.5) for _ in range(2))
 def wrong(image): return [(0, 0, 5, 5)]
+def broken(image): raise KeyError("no such layer")
 def endless(image): return [Face((0, 0, float("nan"), 5), 0.5)]
 """
 
@@ -150,6 +151,8 @@ def test_a_detector_of_one_s_own(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     image = np.zeros((9, 9, 3), np.uint8)
     assert detector("own_detector:corner")(image) == [Face((0, 0, 5, 5), 0.5)] * 2
+    with pytest.raises(OcckdError, match=r"own_detector:broken' fails .*no such layer"):
+        detector("own_detector:broken")(image)
     for name in ("wrong", "endless"):
         with pytest.raises(OcckdError, match=rf"detector 'own_detector:{name}' returned"):
             detector(f"own_detector:{name}")(image)

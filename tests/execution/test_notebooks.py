@@ -174,9 +174,9 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 def test_every_notebook_is_executed_and_compares_something():
-    """nbval compares the stored outputs of cells marked NBVAL_CHECK_OUTPUT: there must be some."""
+    """nbval compares the stored outputs of cells with its tag: there must be some."""
     for path in sorted((REPOSITORY / "notebooks").glob("*.ipynb")):
         code = [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
         assert all(c.execution_count for c in code if c.source.strip()), path
-        marked = [c for c in code if "NBVAL_CHECK_OUTPUT" in c.source]
+        marked = [c for c in code if "nbval-check-output" in c.metadata.get("tags", ())]
         assert marked and all(c.outputs for c in marked), path

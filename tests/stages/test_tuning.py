@@ -20,6 +20,7 @@ def silent(line):
 
 def tuned(seeds=(7, 8)):
     stages = {"standard": {"tune": ARMS}, "control": {"of": ["standard"], "tune": ARMS}}
+    stages["student"] = {"lr": 1e-6}  # leaves something to be learnt by the middle arm
     return tiny_recipe(stages=stages, tuning_seeds=list(seeds))
 
 
