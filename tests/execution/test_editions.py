@@ -42,6 +42,12 @@ Because `1 + 1 = 2`.
 All is said."""
 
 
+@pytest.fixture(autouse=True)
+def here(monkeypatch):
+    """The chapters are those of this checkout, whatever the environment says."""
+    monkeypatch.setenv("OCCKD_ROOT", str(ROOT))
+
+
 @pytest.fixture
 def book():
     cells = [new_markdown_cell("# A chapter"), new_code_cell("x = 1"), new_markdown_cell(EXERCISES)]
