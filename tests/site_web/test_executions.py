@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
+import executions
 import pytest
 import yaml
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "site"))
-
-import executions  # noqa: E402 - lies in site/
 
 
 def test_an_executed_notebook_is_a_row(tmp_path):

@@ -7,11 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from links import faults
 
 SCRIPT = Path(__file__).parents[2] / "site" / "links.py"
-sys.path.insert(0, str(SCRIPT.parent))
-
-from links import faults  # noqa: E402 - lies in site/
 
 GOOD = """<h1 id="top">A</h1><a name="old"></a><a href="sub/b.html#here">b</a> <a href="#top">up</a>
 <a href="#old">old</a> <a href="https://example.org/x">out</a> <a href="mailto:a@example.org">m</a>

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import sys
 from pathlib import Path
 
 import pytest
+import stage
 import yaml
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "site"))
-
-import stage  # noqa: E402 - lies in site/
 
 CARD = "---\nlicense: mit\n---\n# Apparent age\n\nSee [the guide](../../../GUIDE.md).\n"
 

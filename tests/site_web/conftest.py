@@ -1,0 +1,6 @@
+"""The modules of site/ lie beside one another, outside of any package."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "site"))
