@@ -95,7 +95,7 @@ class Distil(Distilled):
         if settings.triplets:
             triplets = TripletTerm(
                 settings.triplets, teacher, view, adapter=adapter(model, teacher),
-                batches=batches, compute=job.compute, seed=job.seed,
+                batches=batches, decide=job.task.decide, compute=job.compute, seed=job.seed,
             )  # fmt: skip
         return DistilObjective(
             task_loss, view, teacher, settings, terms, triplets, decide=job.task.decide

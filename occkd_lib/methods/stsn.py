@@ -105,8 +105,8 @@ class Stsn(CoarseFine, Distilled):
         triplets = None
         if settings.triplets:
             triplets = TripletTerm(
-                settings.triplets, teacher, view,
-                adapter=bridge, batches=batches, compute=job.compute, seed=job.seed,
+                settings.triplets, teacher, view, adapter=bridge, batches=batches,
+                decide=job.task.decide, compute=job.compute, seed=job.seed,
             )  # fmt: skip
         shares = shares_of(batches.views.faces.classes, settings.contempt)
         return StsnObjective(

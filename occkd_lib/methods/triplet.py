@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any, Literal
 
 import torch
@@ -35,7 +36,11 @@ from occkd_lib.training.predict import FrozenTeacher, predict
 
 class TripletTermSettings(Settings):
     """mining: a name of MINERS, or a miner of one's own. negatives: they go through the student
-    "with_anchors", in one batch, or "apart", where batch norm keeps its statistics for them."""
+    "with_anchors", in one batch, or "apart", where batch norm keeps its statistics for them.
+
+    classes: who belongs with whom is known from the "labels" (the papers), or by the "teacher"'s
+    word, which it has for every face: where few are labelled, triplets speak about the others, too.
+    """
 
     alpha: float = Field(ge=0)
     squared: bool = True
@@ -44,6 +49,8 @@ class TripletTermSettings(Settings):
     normalize: bool = Field(False, description="L2-normalise embeddings first")
     mining: str = "hard"
     negatives: Literal["with_anchors", "apart"] = "with_anchors"
+    # younger than the first published runs, whose fingerprints hold without it
+    classes: Literal["labels", "teacher"] = Field("labels", exclude_if=lambda own: own == "labels")
 
     def check(self, task: Task) -> None:
         """Raise ValueError for settings that do not suit the task, or a miner that is none."""
@@ -89,7 +96,8 @@ class Triplet(Distilled):
         teacher = job.teacher(settings.teacher, batches.views)
         return TripletObjective(
             task_loss, job.stage.view, teacher, settings,
-            adapter=adapter(model, teacher), batches=batches, compute=job.compute, seed=job.seed,
+            adapter=adapter(model, teacher), batches=batches, decide=job.task.decide,
+            compute=job.compute, seed=job.seed,
         )  # fmt: skip
 
     def flop(self, settings: Any, train: int, val: int, cost: Cost, teacher: Cost | None) -> float:
@@ -112,16 +120,19 @@ class TripletTerm(nn.Module):
         *,
         adapter: nn.Module,
         batches: Batches,
+        decide: Callable[[Tensor], Tensor],
         compute: Compute,
         seed: int,
     ) -> None:
+        """decide: from outputs N x K to classes or quantities, N (Task.decide)."""
         super().__init__()
         self.settings, self.teacher, self.view, self.adapter = settings, teacher, view, adapter
-        self.views, self.compute, self.seed = batches.views, compute, seed
+        self.views, self.decide, self.compute, self.seed = batches.views, decide, compute, seed
         self.miner = resolve("miner", settings.mining, MINERS)
+        self.told = settings.classes == "teacher"
         every = torch.arange(len(self.views), device=self.views.device)
-        self.known = every if batches.labelled is None else batches.labelled
-        self.targets = batches.targets[self.known]
+        self.known = every if batches.labelled is None or self.told else batches.labelled
+        self.labels = batches.targets
         self.triplets: Triplets | None = None
 
     def placed(self, embedding: Tensor) -> Tensor:
@@ -134,10 +145,11 @@ class TripletTerm(nn.Module):
         seen = predict(student, self.views, self.view, compute=self.compute).embedding
         with torch.no_grad():
             seen = self.adapter(seen)
+        belongs = self.decide(self.teacher.output[0]) if self.told else self.labels
         found = self.miner(
             self.placed(seen[self.known]),
             self.placed(self.teacher.embedding[0][self.known]),
-            self.targets,
+            belongs[self.known],
             fraction=self.settings.fraction,
             max_target_gap=self.settings.max_target_gap,
             generator=stream(self.seed, "pools", epoch),
@@ -147,7 +159,7 @@ class TripletTerm(nn.Module):
         )
 
     def _in_place(self, found: Tensor) -> Tensor:
-        """From positions among the faces with known labels to faces: N, -1 where unknown."""
+        """From positions among the faces with known classes to faces: N, -1 where unknown."""
         faces = torch.full((len(self.views),), -1, device=found.device)
         faces[self.known] = self.known[found]
         return faces
@@ -155,7 +167,8 @@ class TripletTerm(nn.Module):
     def forward(self, student: FaceNet, batch: Batch) -> tuple[Prediction, Tensor]:
         """What the student says of the faces with known labels, and the triplet loss (Eq. 4)."""
         assert self.triplets is not None, "mine() comes first"
-        s, batch = self.settings, batch.known
+        s, labelled = self.settings, batch.labelled
+        batch = batch if self.told else batch.known
         positive = self.teacher.embedding[batch.flipped.long(), self.triplets.positive[batch.index]]
         anchors = batch.inputs(self.view)
         others = batch.inputs(self.view, self.triplets.negative[batch.index])
@@ -172,6 +185,8 @@ class TripletTerm(nn.Module):
             self.placed(anchor), self.placed(positive), self.placed(negative),
             alpha=s.alpha, squared=s.squared,
         )  # fmt: skip
+        if self.told and labelled is not None:  # the anchors are others than the labelled faces
+            seen = student(labelled.inputs(self.view))
         return seen, loss
 
 

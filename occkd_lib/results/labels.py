@@ -40,34 +40,50 @@ def by_share(store: Store, stages: Sequence[str], control: str = "control") -> p
 
     Columns: share (per cent), stage, title, the metric, low, high; difference, difference low,
     difference high, p, p (Holm), seeds. Seeds and faces are random (``evaluation.crossed``); Holm's
-    family is all differences of the table. A stage that an experiment lacks has no row there, nor
-    has a share of which no seed is finished. OcckdError where none is.
+    family is all differences of the table. Each stage is shown by the seeds that it and the control
+    have. A stage that an experiment lacks, or none of whose seeds is finished, has no row there.
+    OcckdError where no row is left.
     """
     parts = []
     for share, name in shares(store).items():
         chosen = graph(store.recipe.experiment(name))
-        metric = task_of(store.recipe.experiment(name).task).metric
-        asked = {s: (s, chosen[s].view) for s in stages if s in chosen}
-        if not store.complete_seeds(name, asked):
-            continue
-        tables = answers_by_seed(store, name, asked)
-        pairs = [(s, control) for s in asked if s in chosen[control].settings.controls]
-        found = differences(tables, pairs, metric).set_index("method")
-        rows = scores(tables, metric).join(
-            found[["difference", "low", "high", "p"]].rename(columns=lambda c: PLACES.get(c, c))
-        )
-        titles = [chosen[s].settings.title or chosen[s].method.title for s in rows.index]
-        rows = rows.rename_axis("stage").reset_index().drop(columns="n")
-        rows.insert(0, "share", 100 * share)
-        rows.insert(2, "title", titles)
-        parts.append(rows)
+        asked = [stage for stage in stages if stage in chosen]
+        by_seeds: dict[tuple[int, ...], list[str]] = {}
+        for stage in asked:
+            seeds = tuple(store.complete_seeds(name, [stage, control]))
+            by_seeds.setdefault(seeds, []).append(stage)
+        rows = [_rows(store, name, group, control) for seeds, group in by_seeds.items() if seeds]
+        if rows:
+            found = pd.concat(rows)
+            found = found.loc[[stage for stage in asked if stage in found.index]].reset_index()
+            found.insert(0, "share", 100 * share)
+            parts.append(found)
     if not parts:
         raise OcckdError(
-            f"{store.recipe.name}: no seed of any share has all of {', '.join(stages)}"
+            f"{store.recipe.name}: no seed of any share has {control} "
+            f"and one of {', '.join(stages)}"
         )
     table = pd.concat(parts, ignore_index=True)
     table["p (Holm)"] = holm(table["p"].to_numpy()).round(4)
     return table
+
+
+def _rows(store: Store, name: str, stages: Sequence[str], control: str) -> pd.DataFrame:
+    """The rows of stages that have the same seeds, by stage; all but share and p (Holm)."""
+    chosen = graph(store.recipe.experiment(name))
+    metric = task_of(store.recipe.experiment(name).task).metric
+    views = {s: (s, chosen[s].view) for s in (*stages, control)}
+    tables = answers_by_seed(store, name, views)
+    pairs = [(s, control) for s in stages if s in chosen[control].settings.controls]
+    found = differences(tables, pairs, metric).set_index("method")
+    rows = (
+        scores(tables, metric)
+        .loc[list(stages)]
+        .join(found[["difference", "low", "high", "p"]].rename(columns=lambda c: PLACES.get(c, c)))
+    )
+    titles = [chosen[s].settings.title or chosen[s].method.title for s in stages]
+    rows.insert(0, "title", titles)
+    return rows.rename_axis("stage").drop(columns="n")
 
 
 def sections(store: Store) -> Iterator[Section]:

@@ -58,6 +58,11 @@ def scene(feelings, label_share=None):
     return student, teacher, frozen, batches, next(iter(batches.epoch(0)))
 
 
+def decide(outputs):
+    """N x 5 -> N, two classes: an untrained network's largest output may always be the same."""
+    return (outputs[:, 0] > outputs[:, 0].median()).long()
+
+
 def cross_entropy():
     return LossChoice(name="cross_entropy").build(Facts(5, 256, (6,) * 5, CLASSES))
 
@@ -93,19 +98,19 @@ WEIGHTS = [
 
 
 @pytest.mark.parametrize("weights", WEIGHTS, ids=str)
-@pytest.mark.parametrize("triplets", [False, True])
+@pytest.mark.parametrize("triplets", [None, "labels", "teacher"])
 @pytest.mark.parametrize("label_share", [None, 0.4])
 def test_stsn_is_equation_8(feelings, weights, triplets, label_share):
-    """The labels' terms and the triplets on faces whose labels are known, the rest on all."""
+    """The labels' terms on faces whose labels are known, the rest on all; triplets on either."""
     student, teacher, frozen, batches, batch = scene(feelings, label_share)
     s = StsnSettings(**FIT, **weights)
     term, pulled = None, 0.0
     if triplets:
-        share = TripletShare(lam=0.4, alpha=0.3, fraction=1.0)
+        share = TripletShare(lam=0.4, alpha=0.3, fraction=1.0, classes=triplets)
         s = StsnSettings(**FIT, **weights, triplets=share)
         term = TripletTerm(
             share, frozen, "lower",
-            adapter=torch.nn.Identity(), batches=batches, compute=CPU, seed=0,
+            adapter=torch.nn.Identity(), batches=batches, decide=decide, compute=CPU, seed=0,
         )  # fmt: skip
     objective = StsnObjective(
         cross_entropy(), "lower", frozen, s,
@@ -118,11 +123,18 @@ def test_stsn_is_equation_8(feelings, weights, triplets, label_share):
     with torch.no_grad():
         known = teacher(batch.inputs("full"))
     if triplets:
-        positive = known_embeddings(teacher, labelled, term.triplets.positive)
-        negative = labelled.inputs("lower", term.triplets.negative[labelled.index])
-        pulled = 0.4 * triplet_kd_loss(
-            told.embedding, positive, student(negative).embedding, alpha=0.3
-        )
+        of, anchors = (labelled, told) if triplets == "labels" else (batch, seen)
+        found_for, by = term.triplets, feelings.targets
+        if triplets == "teacher":  # by its word on the faces as they are, not mirrored
+            with torch.no_grad():
+                every = torch.arange(len(feelings))
+                by = teacher(batches.views.inputs("full", every, every < 0)).output
+            by = decide(by)
+        assert (by[of.index] == by[found_for.positive[of.index]]).all()
+        assert (by[of.index] != by[found_for.negative[of.index]]).all()
+        positive = known_embeddings(teacher, of, found_for.positive)
+        negative = student(of.inputs("lower", found_for.negative[of.index]))
+        pulled = 0.4 * triplet_kd_loss(anchors.embedding, positive, negative.embedding, alpha=0.3)
     gap = (seen.embedding - known.embedding).square()
     mse = gap.sum(1).mean() if s.representation == "sum" else gap.mean()
     t = s.temperature
@@ -148,6 +160,7 @@ def test_representations_of_another_width_go_through_the_adapter(feelings):
     bridge = torch.nn.Linear(256, 24)
     parts = {
         "batches": Batches(views, batch_size=30, seed=0),
+        "decide": decide,
         "compute": CPU,
         "seed": 0,
         "adapter": bridge,

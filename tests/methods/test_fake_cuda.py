@@ -57,7 +57,8 @@ def objective_of(name, views, teacher, student):
         settings = TripletSettings(**OPTIM, lam=0.5, alpha=0.1)
         objective = TripletObjective(
             task_loss, "lower", teacher, settings, adapter=adapter_on_cuda(student, teacher),
-            batches=Batches(views, batch_size=8, seed=0), compute=CUDA, seed=0,
+            batches=Batches(views, batch_size=8, seed=0), decide=lambda output: output.argmax(1),
+            compute=CUDA, seed=0,
         )  # fmt: skip
         index = torch.zeros(len(views), dtype=torch.int64, device="cuda")
         objective.term.triplets = Triplets(index, index, index, index)  # mining looks at values
@@ -125,6 +126,7 @@ def test_one_step_of_emotional_education(on_fake_cuda, faces, triplets, resize):
             "lower",
             adapter=same,
             batches=Batches(views, batch_size=8, seed=0),
+            decide=lambda output: output.argmax(1),
             compute=CUDA,
             seed=0,
         )

@@ -78,10 +78,24 @@ def test_one_section_where_there_are_shares(store):
 def test_a_share_that_is_not_trained_yet_is_left_out(outputs):
     content = {"half": with_share(0.5), "tenth": with_share(0.1)}
     recipe = Recipe(name="tiny", description="toy", experiments=content)
-    with pytest.raises(OcckdError, match="no seed of any share has all of student, control"):
+    with pytest.raises(OcckdError, match="no seed of any share has control and one of student, "):
         labels.by_share(open_store(recipe), STAGES)
     assert list(labels.sections(open_store(recipe))) == []
     for stage in STAGES:
         write_run(recipe, "half", 3, stage, 5)
     table = labels.by_share(open_store(recipe), STAGES)
     assert set(table["share"]) == {50.0} and set(table["seeds"]) == {1}
+
+
+def test_a_stage_of_fewer_seeds_takes_none_from_the_others(store):
+    """A third seed of all but the triplets: those keep to two, and are compared on these two."""
+    before = labels.by_share(store, STAGES).set_index(["share", "stage"])
+    for stage, wrong in (("student", 9), ("control", 2), ("standard", 4)):
+        write_run(store.recipe, "half", 2, stage, wrong)
+    table = labels.by_share(open_store(store.recipe), STAGES).set_index(["share", "stage"])
+    assert table.loc[50.0, "seeds"].to_dict() == dict(zip(STAGES, (3, 3, 3, 2), strict=True))
+    assert table.loc[(50.0, "triplet"), "difference"] == -5
+    assert table.loc[50.0, "difference"]["standard"] == pytest.approx(5.0), "2.5 x (8+9+2-4-5-4)/3"
+    assert (
+        table.loc[10.0].drop(columns="p (Holm)").equals(before.loc[10.0].drop(columns="p (Holm)"))
+    )
