@@ -37,7 +37,7 @@ from occkd_lib.methods import Row
 from occkd_lib.methods.fitted import Lesson
 from occkd_lib.models import FaceNet
 from occkd_lib.papers import beside
-from occkd_lib.results import ablations, choices, labels, over_seeds, recalls, views
+from occkd_lib.results import ablations, choices, hidden_half, labels, over_seeds, recalls, views
 from occkd_lib.results.store import rows_on
 from occkd_lib.runs import Run
 from occkd_lib.tasks import TASKS, Task, task_of
@@ -54,12 +54,14 @@ __all__ = [
     "copies",
     "data",
     "evaluation",
+    "hidden_half",
     "labels",
     "losses",
     "mining",
     "models",
     "occlusion",
     "open",
+    "open_first",
     "over_seeds",
     "papers",
     "plots",
@@ -94,6 +96,24 @@ def open(recipe: str | Path, experiment: str | None = None, seed: int = 0) -> Ch
     return Chapter(found, experiment or next(iter(found.experiments)), seed)
 
 
+def open_first(recipe: str | Path, file: str) -> Chapter:
+    """A recipe, opened at the first of its experiments that a chapter of the book is about.
+
+    file: the chapter's, as workflow/chapters.yaml has it. Raises OcckdError where it is about none.
+    """
+    from occkd_lib.execution.workflow import Workflow  # takes a while
+
+    graph = Workflow(str(recipe)).graph
+    chapter = graph.chapters[file]
+    for name in graph.experiments:
+        if graph.has(name, chapter):
+            return open(recipe, name)
+    raise OcckdError(
+        f"recipe {recipe}: chapter {file} is about none of its experiments: one must have stages "
+        f"of the methods {', '.join(chapter.methods)}, and name the chapter where it names any"
+    )
+
+
 class Chapter:
     """An experiment and seed of a recipe: faces, stages, finished runs and what they say."""
 
@@ -114,6 +134,14 @@ class Chapter:
     def store(self) -> results.Store:
         """All finished runs of the recipe, read now."""
         return results.open_store(self.recipe)
+
+    @property
+    def alone(self) -> results.Store:
+        """Its finished runs, read now, as if the recipe had no other experiment: its families of
+        tests are its own, whatever else is finished by now."""
+        return results.Store(
+            self.recipe.model_copy(update={"experiments": {self.name: self.experiment}})
+        )
 
     @cached_property
     def rows(self) -> dict[str, Row]:

@@ -21,11 +21,18 @@ import yaml
 from executions import execution_table, kept_table
 from recipes import anchors, beside_the_papers, recipe_page, recipes, slug
 
-PARTS = {"00": "Start", "01": "1: Half a face", "11": "2: Emotional education", "15": "3: Beyond"}
+PARTS = {
+    "00": "Start",
+    "01": "1: Half a face",
+    "11": "2: Emotional education",
+    "15": "3: Beyond",
+    "19": "All results",
+}
 TEXTS = ("README.md", "GUIDE.md", "RESULTS.md", "CONTRIBUTING.md")
 SHOWN = ("tests/own_code/*.*", "workflow/profiles/*/*", "outputs/reference/benchmarks/*.json")
 REFERENCE = "outputs/reference"
 CONTROL = "application/vnd.jupyter.widget-view+json"
+WITHIN = re.compile(r"\]\(#([^)\s]+)\)")  # to a heading of the same chapter, as JupyterLab has it
 LINK = re.compile(r"\]\((?!\w+:|[#/])([^)#\s]+)(#[^)\s]*)?\)")
 
 
@@ -70,7 +77,8 @@ class Stage:
         book["metadata"].pop("widgets", None)
         for cell in book["cells"]:
             if cell["cell_type"] == "markdown":
-                cell["source"] = self.relinked("".join(cell["source"]), "notebooks")
+                text = self.relinked("".join(cell["source"]), "notebooks")
+                cell["source"] = WITHIN.sub(lambda found: f"](#{slug(found[1])})", text)
             if "outputs" in cell:
                 cell["outputs"] = [o for o in cell["outputs"] if CONTROL not in o.get("data", {})]
         self.write(f"notebooks/{path.name}", json.dumps(book, indent=1))

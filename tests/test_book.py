@@ -18,6 +18,23 @@ def test_a_chapter_has_a_seed_of_0_or_more():
         book.open("demo", seed=-1)
 
 
+def test_a_recipe_is_opened_at_the_first_experiment_that_a_chapter_is_about(tmp_path):
+    assert book.open_first("demo", "10_results").name == "expression"
+    assert book.open_first("demo", "16_other_teachers").name == "losses"
+    demo = book.config.recipe_file("demo").read_text()
+    own = tmp_path / "mine.yaml"
+    own.write_text(demo.replace("  expression:\n", "  expression:\n    chapters: [19_report]\n", 1))
+    assert book.open_first(own, "10_results").name == "age"
+    with pytest.raises(OcckdError, match="students: chapter 10_results is about none .* control"):
+        book.open_first("students", "10_results")
+
+
+def test_alone_an_experiment_has_its_runs_and_no_neighbours(trained, tiny):
+    alone = book.Chapter(tiny, "expression", 0).alone
+    assert list(alone.recipe.experiments) == ["expression"]
+    assert alone.complete_seeds("expression") == [0]
+
+
 def test_a_chapter_knows_its_stages(chapter):
     assert chapter.of_method("student") == ["student", "other_half"]
     assert chapter.row("other_half").view == "lower"

@@ -1,14 +1,14 @@
 """Results: from the predictions of finished runs to values, intervals, tests and sentences.
 
 store → summary → over_seeds          every line of every table
-      → differences                   one experiment, row beside row
+      → differences → hidden_half     one experiment, row beside row; what is won back of it
       → ablations, attention          one question, one table, one sentence
       → labels, false_alarms          over several experiments; a method against itself
       → views                         trained on one view, tested on another
 kept                                  what came with the book
 """
 
-from occkd_lib.results import ablations, false_alarms, labels, over_seeds, views
+from occkd_lib.results import ablations, false_alarms, hidden_half, labels, over_seeds, views
 from occkd_lib.results.differences import (
     differences,
     is_better,
@@ -18,16 +18,23 @@ from occkd_lib.results.differences import (
     verdicts,
     won_back,
 )
-from occkd_lib.results.kept import reference, reference_differences
-from occkd_lib.results.protocol import every_prediction, protocol, stage_table
+from occkd_lib.results.kept import benchmark, reference, reference_differences
+from occkd_lib.results.protocol import (
+    every_prediction,
+    faces_table,
+    finished_table,
+    protocol,
+    stage_table,
+)
 from occkd_lib.results.store import Answers, Source, Store, open_store
 from occkd_lib.results.summary import HOLM, OFFICIAL, WITHOUT_COPIES, collect, summary
 from occkd_lib.results.text import Section, p_text, title_of, with_interval
 
 __all__ = [
     "HOLM", "OFFICIAL", "WITHOUT_COPIES", "Answers", "Section", "Source", "Store", "ablations",
-    "collect", "differences", "every_prediction", "false_alarms", "is_better", "labels",
-    "open_store", "over_seeds", "p_text", "protocol", "reference", "reference_differences",
-    "right", "scores", "spoken", "stage_table", "summary", "title_of", "verdicts",
-    "views", "with_interval", "won_back",
+    "benchmark",
+    "collect", "differences", "every_prediction", "faces_table", "false_alarms", "finished_table",
+    "hidden_half", "is_better", "labels", "open_store", "over_seeds", "p_text", "protocol",
+    "reference", "reference_differences", "right", "scores", "spoken", "stage_table", "summary",
+    "title_of", "verdicts", "views", "with_interval", "won_back",
 ]  # fmt: skip

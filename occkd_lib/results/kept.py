@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import pandas as pd
 
 from occkd_lib.errors import OcckdError
@@ -40,3 +43,14 @@ def reference_differences(recipe: str, experiment: str, against: str = "control"
         rows.append((line["title"], line[against], *found, *p, seeds, line[f"seeds_vs_{against}"]))
     columns = ["method", "against", "difference", "low", "high", "p", "p (Holm)", "seeds", "needed"]
     return pd.DataFrame(rows, columns=columns).round({"difference": 2, "low": 2, "high": 2})
+
+
+def benchmark(name: str) -> dict[str, Any]:
+    """What a script of ``benchmarks/`` measured and kept; OcckdError for nothing kept."""
+    path = project_root() / "outputs" / "reference" / "benchmarks" / f"{name}.json"
+    if not path.is_file():
+        raise OcckdError(
+            f"no outputs/reference/benchmarks/{name}.json: write it with "
+            f"'python benchmarks/{name}.py --json outputs/reference/benchmarks/{name}.json'"
+        )
+    return json.loads(path.read_text())

@@ -27,7 +27,7 @@ SENTENCE = (
 
 def sections(store: Store, results: pd.DataFrame) -> Iterator[Section]:
     """A table for every experiment with two finished seeds or more; results: of ``summary``."""
-    for name, experiment in store.recipe.experiments.items():
+    for name, experiment in store.recipe.experiments.items() if len(results) else ():
         metric = task_of(experiment.task).metric
         ours = (results["experiment"] == name) & (results["metric"] == metric.name)
         table = by_seed(results[ours & (results["subset"] == OFFICIAL)])
@@ -36,7 +36,9 @@ def sections(store: Store, results: pd.DataFrame) -> Iterator[Section]:
 
 
 def by_seed(results: pd.DataFrame) -> pd.DataFrame:
-    """One line per (method, reference) with two seeds or more; ``results``: lines of ``summary``.
+    """One line per (method, reference) with two seeds or more.
+
+    results: lines of ``summary``, or of its file as ``reference`` reads it.
 
     Columns: method, against (as the tables call them), unit ("points" or "years"), values (a
     difference a seed), mean, low, high (95 % interval over seeds), ahead (in how many seeds the
@@ -47,7 +49,7 @@ def by_seed(results: pd.DataFrame) -> pd.DataFrame:
     for line in results.to_dict("records"):
         metric = METRICS[line["metric"]]
         for reference in REFERENCES:
-            values = metric.factor * np.asarray(line[f"vs_{reference}_by_seed"])
+            values = metric.factor * numbers(line[f"vs_{reference}_by_seed"])
             if len(values) < 2:
                 continue
             found = over_seeds(values.tolist())
@@ -57,6 +59,13 @@ def by_seed(results: pd.DataFrame) -> pd.DataFrame:
             lines.append((line["title"], against, metric.unit, values, *mean, ahead))
     columns = ["method", "against", "unit", "values", "mean", "low", "high", "ahead"]
     return pd.DataFrame(lines, columns=columns)
+
+
+def numbers(told: object) -> np.ndarray:
+    """Values of a cell: a list, or as a file has it, with blanks between; NaN there: none."""
+    if isinstance(told, list | np.ndarray):
+        return np.asarray(told, dtype=float)
+    return np.array(told.split() if isinstance(told, str) else [], dtype=float)
 
 
 def as_text(table: pd.DataFrame) -> pd.DataFrame:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from occkd_lib.config import Experiment
+from occkd_lib.occlusion import view_title
 from occkd_lib.results.choices import choice
 from occkd_lib.results.store import COARSE_ANSWERS, COPIES, Answers, Store
 from occkd_lib.runs import environment
@@ -16,31 +17,83 @@ from occkd_lib.runs import environment
 
 def protocol(store: Store) -> dict[str, Any]:
     """Recipe, faces, splits, and what every finished run says of itself; JSON-able."""
-    experiments = {}
-    for name, experiment in store.recipe.experiments.items():
-        runs = {key: run.status or {} for key, run in store.runs(name).items()}
-        if not runs:
-            continue
-        first = next(iter(runs.values()))
-        test = [answers.faces for answers in store.answers(name)[:1]]
-        experiments[name] = {
-            "data": experiment.data.model_dump(mode="json"),
-            "label_rule": getattr(experiment.data, "labels", None),
-            "faces_fingerprint": first["config"].get("faces"),
-            "n": first.get("n"),
-            "test_faces_that_duplicate_train": sum(int(faces[COPIES[0]].sum()) for faces in test),
-            "test_faces_that_nearly_copy_train": sum(int(faces[COPIES[1]].sum()) for faces in test),
-            "choices": {stage: choice(store, name, stage) for stage in tuned(experiment)},
-            "runs": {
-                f"seed{seed}/{stage}": {k: v for k, v in status.items() if k != "config"}
-                for (seed, stage), status in runs.items()
-            },
-        }
+    made = {name: facts(store, name) for name in store.recipe.experiments if store.runs(name)}
     return {
         "recipe": store.recipe.model_dump(mode="json"),
         "report": environment(),
-        "experiments": experiments,
+        "experiments": made,
     }
+
+
+def facts(store: Store, name: str) -> dict[str, Any]:
+    """Of an experiment with a finished run: faces, splits, choices, and every run's own status."""
+    experiment = store.recipe.experiment(name)
+    runs = {key: run.status or {} for key, run in store.runs(name).items()}
+    first = next(iter(runs.values()))
+    test = [answers.faces for answers in store.answers(name)[:1]]
+    return {
+        "data": experiment.data.model_dump(mode="json"),
+        "label_rule": getattr(experiment.data, "labels", None),
+        "faces_fingerprint": first["config"].get("faces"),
+        "n": first.get("n"),
+        "test_faces_that_duplicate_train": sum(int(faces[COPIES[0]].sum()) for faces in test),
+        "test_faces_that_nearly_copy_train": sum(int(faces[COPIES[1]].sum()) for faces in test),
+        "choices": {stage: choice(store, name, stage) for stage in tuned(experiment)},
+        "runs": {
+            f"seed{seed}/{stage}": {k: v for k, v in status.items() if k != "config"}
+            for (seed, stage), status in runs.items()
+        },
+    }
+
+
+def faces_table(store: Store) -> pd.DataFrame:
+    """One column an experiment with a finished run: whose faces, how many, copies, what is seen."""
+    columns = {}
+    for name, experiment in store.recipe.experiments.items():
+        if not store.runs(name):
+            continue
+        known = facts(store, name)
+        columns[name] = {
+            "data": known["data"]["name"],
+            "label rule": known["label_rule"] or "",
+            **{split: (known["n"] or {}).get(split, "") for split in ("train", "val", "test")},
+            "test faces identical to a training face": known["test_faces_that_duplicate_train"],
+            "or nearly so": known["test_faces_that_nearly_copy_train"],
+            "fingerprint": known["faces_fingerprint"],
+            "visible": view_title(experiment.visible),
+            "network": experiment.network.name,
+        }
+    return pd.DataFrame(columns)
+
+
+def finished_table(store: Store) -> pd.DataFrame:
+    """One row an experiment of the recipe: finished runs, complete seeds, and what is missing.
+
+    Columns: runs ("20 of 21"), complete seeds, missing (by seed), to get it (the command).
+    """
+    rows = {}
+    for name, experiment in store.recipe.experiments.items():
+        stages, seeds = experiment.order(), sorted({*experiment.seeds, *store.seeds(name)})
+        done = store.runs(name)
+        gaps = {seed: [stage for stage in stages if (seed, stage) not in done] for seed in seeds}
+        whole = [str(seed) for seed, missing in gaps.items() if not missing]
+        rows[name] = {
+            "runs": f"{len(done)} of {len(stages) * len(seeds)}",
+            "complete seeds": ", ".join(whole) or "none",
+            "missing": (missing := in_words(gaps, stages)),
+            "to get it": missing and f"occkd run {store.recipe.name} --only {name}",
+        }
+    return pd.DataFrame(rows).T.rename_axis("experiment")
+
+
+def in_words(gaps: Mapping[int, Sequence[str]], stages: Sequence[str]) -> str:
+    """What each seed lacks of ``stages``: ``seeds 0, 1: all; seed 2: fusion``."""
+    alike: dict[str, list[str]] = {}
+    for seed, gap in gaps.items():
+        what = "all" if len(gap) == len(stages) else ", ".join(gap)
+        alike.setdefault(what, []).append(str(seed))
+    said = ((f"seed{'s' * (len(s) > 1)} {', '.join(s)}", what) for what, s in alike.items() if what)
+    return "; ".join(": ".join(both) for both in said)
 
 
 def tuned(experiment: Experiment) -> list[str]:

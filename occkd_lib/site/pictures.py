@@ -30,14 +30,15 @@ def pictures(store: Store, name: str, results: pd.DataFrame) -> Iterator[Drawn]:
             "compared with, the undistilled student and the control (as much training, no teacher)."
         )
         yield metric.name, caption, plots.results_forest(results, rows, view, metric)
-    yield from curves(store, name, rows)
+    yield from curves(store, name)
     here = {row.name: row for row in rows.values() if row.view == view and row.name in tested}
     if here:
         yield from by_face(store, name, here)
 
 
-def curves(store: Store, name: str, rows: Mapping[tuple[str, str], Row]) -> Iterator[Drawn]:
+def curves(store: Store, name: str) -> Iterator[Drawn]:
     """How the networks of the first finished seed learnt (a restored run has no history)."""
+    rows = rows_of(store.recipe.experiment(name))
     runs = {key: run for key, run in store.runs(name).items() if not run.restored}
     first = min((seed for seed, _ in runs), default=0)
     colors = {row.stage: row.color for row in rows.values() if row.name == row.stage}

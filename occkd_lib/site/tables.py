@@ -25,6 +25,17 @@ def without_constants(table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]
     return filled.drop(columns=same), {c: filled[c].iloc[0] for c in same}
 
 
+def brief(table: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """``side_by_side`` for a page of a chapter, and what is the same in all its rows, in words.
+
+    Without each seed's own p and the networks, which the file has. By its first column.
+    """
+    kept = table[[c for c in table if "by seed" not in c and c != "network"]]
+    rows, same = without_constants(kept)
+    words = "; ".join(f"{name}: {value}" for name, value in same.items())
+    return rows.set_index(rows.columns[0]), words
+
+
 def markdown(table: pd.DataFrame) -> str:
     """A GitHub table; columns without content are left out."""
     escaped = without_empty_columns(table).map(lambda cell: cell.replace("|", "\\|"))

@@ -64,14 +64,14 @@ def test_a_chapter_begins_with_its_aims_and_ends_with_its_neighbours(number):
     aims = head.split("**Aims.** ")[1]
     needs, time = aims.split("**Needs**")[1].split("**Executes**")
     assert ("in under a minute" in time) == (CHAPTERS[file].seconds < 60)
-    if file != "10_results":  # which needs all that the recipe has
+    if file != "19_report":  # which needs all that the recipe has
         assert set(re.findall(r"\((\w+)\.ipynb\)", needs)) >= set(CHAPTERS[file].builds_on)
     title, summary, links = foot.split("\n\n")
     assert title == "## In short" and "\n" not in summary + links
     near = list(CHAPTERS)[max(0, number - 1) : number + 2]
     linked = re.findall(r"\((\w+)\.ipynb\)", links)
     assert linked[0] == near[0] if number else linked == ["01_data"]
-    assert linked[-1] == (near[-1] if number < len(CHAPTERS) - 1 else "10_results")
+    assert linked[-1] == (near[-1] if number < len(CHAPTERS) - 1 else "00_start")
 
 
 def test_the_homework_of_the_course_is_there():
@@ -153,12 +153,12 @@ def files(jobs) -> list[str]:
 
 
 def test_names_of_jobs_and_their_notebooks():
-    assert Job("10_results").output == "notebooks/10_results.ipynb"
+    assert Job("19_report").output == "notebooks/19_report.ipynb"
     assert Job("01_data", "fer").output == "notebooks/fer-01_data.ipynb"
     assert Job("02_teachers", "fer", 3).output == "notebooks/fer-seed3-02_teachers.ipynb"
     assert CHAPTERS["02_teachers"].job("fer", 3) == Job("02_teachers", "fer", 3)
     assert CHAPTERS["01_data"].job("fer", 3) == Job("01_data", "fer")
-    assert CHAPTERS["10_results"].job("fer", 3) == Job("10_results")
+    assert CHAPTERS["19_report"].job("fer", 3) == Job("19_report")
     assert str(Job("02_teachers", "fer", 3)) == "02_teachers    fer          seed 3"
 
 
@@ -166,9 +166,9 @@ def test_all_chapters_in_the_order_of_the_book():
     jobs = graph(seeds=(0, 7)).jobs()
     middle = ["02_teachers", "03_students", "04_kd", "05_triplet_kd", "06_fusion",
               "07_ablations", "08_grad_cam"]  # fmt: skip
-    last = ["09_mcnemar", "16_other_teachers", "00_start", "10_results"]
+    last = ["09_mcnemar", "16_other_teachers", "00_start", "10_results", "19_report"]
     assert files(jobs) == ["01_data", *middle, *middle, *last]
-    assert [job.seed for job in jobs] == [None, *[0] * 7, *[7] * 7, *[None] * 4]
+    assert [job.seed for job in jobs] == [None, *[0] * 7, *[7] * 7, *[None] * 5]
 
 
 @pytest.mark.parametrize(
@@ -179,14 +179,14 @@ def test_all_chapters_in_the_order_of_the_book():
         (Job("06_fusion", "fer", 7), [Job("04_kd", "fer", 7), Job("05_triplet_kd", "fer", 7)]),
         (Job("09_mcnemar", "fer"), [Job("06_fusion", "fer", 0), Job("06_fusion", "fer", 7)]),
         (
-            Job("10_results"),
+            Job("19_report"),
             [
-                Job("07_ablations", "fer", 0), Job("09_mcnemar", "fer"),
-                Job("16_other_teachers", "fer"), Job("07_ablations", "fer", 7),
-                Job("07_ablations", "age", 1), Job("09_mcnemar", "age"),
-                Job("16_other_teachers", "age"),
+                Job("07_ablations", "fer", 0), Job("07_ablations", "fer", 7),
+                Job("07_ablations", "age", 1), Job("10_results"),
+                Job("16_other_teachers", "fer"), Job("16_other_teachers", "age"),
             ],
         ),
+        (Job("10_results"), [Job("09_mcnemar", "fer"), Job("09_mcnemar", "age")]),
     ],
     ids=str,
 )  # fmt: skip
@@ -199,23 +199,24 @@ def test_only_an_experiment_with_ablations_has_their_chapter():
     without = {"seeds": (1,), "methods": EVERY}
     jobs = graph(age=without).jobs()
     assert [job.experiment for job in jobs if job.chapter == "07_ablations"] == ["fer"]
-    waits = graph(age=without).before(Job("10_results"))
-    assert Job("06_fusion", "age", 1) not in waits and Job("09_mcnemar", "age") in waits
+    waits = graph(age=without).before(Job("19_report"))
+    assert waits == [Job("07_ablations", "fer", 0), Job("10_results"),
+                     Job("16_other_teachers", "fer"), Job("16_other_teachers", "age")]  # fmt: skip
 
 
 def test_an_experiment_without_distillation_has_fewer_chapters():
     some = graph(methods=["student", "teacher"])
     assert files(some.jobs()) == [
-        "01_data", "02_teachers", "03_students", "08_grad_cam", "00_start", "10_results",
+        "01_data", "02_teachers", "03_students", "08_grad_cam", "00_start", "19_report",
     ]  # fmt: skip
     assert some.before(Job("08_grad_cam", "fer", 0)) == [Job("03_students", "fer", 0)]
-    assert some.before(Job("10_results")) == [Job("03_students", "fer", 0)]
+    assert some.before(Job("19_report")) == [Job("03_students", "fer", 0)]
 
 
 def test_an_experiment_with_a_teacher_alone():
     alone = graph(methods=["teacher"])
-    assert files(alone.jobs()) == ["01_data", "02_teachers", "00_start", "10_results"]
-    assert alone.before(Job("10_results")) == [Job("02_teachers", "fer", 0)]
+    assert files(alone.jobs()) == ["01_data", "02_teachers", "00_start", "19_report"]
+    assert alone.before(Job("19_report")) == [Job("02_teachers", "fer", 0)]
 
 
 def test_one_way_of_distilling_is_enough_for_its_chapter():
@@ -235,10 +236,11 @@ def test_every_job_comes_after_those_that_it_waits_for():
 
 def test_a_chapter_of_the_whole_recipe_waits_for_what_it_is_about():
     few = {"seeds": (0,), "methods": EVERY, "stages": ("modest_teacher", "student", "control"),
-           "chapters": ("17_few_labels", "10_results")}  # fmt: skip
+           "chapters": ("17_few_labels", "19_report")}  # fmt: skip
     both = Graph(CHAPTERS, {"fer": {"seeds": (0,), "methods": EVERY}, "labels": few})
     assert both.before(Job("17_few_labels")) == []
-    assert Job("09_mcnemar", "fer") in both.before(Job("10_results"))
+    assert Job("10_results") in both.before(Job("19_report"))
+    assert both.before(Job("10_results")) == [Job("09_mcnemar", "fer")]
 
 
 def test_the_longest_way_begins_first():
@@ -274,34 +276,34 @@ EDUCATION = {
 def part_two(**share) -> list[str]:
     """The chapters of an experiment on emotional education, seed 0, with ``share`` changed."""
     some = Graph(CHAPTERS, {"fer": {**EDUCATION, "seeds": (0,), **share}})
-    return [file for file in files(some.jobs()) if file > "10"]
+    return [file for file in files(some.jobs()) if file > "11"]
 
 
 def test_an_experiment_has_the_chapters_that_its_stages_ask_for():
-    assert part_two() == ["11_adareg", "12_coarse_fine", "13_emotional_education", "10_results"]
+    assert part_two() == ["11_adareg", "12_coarse_fine", "13_emotional_education", "19_report"]
     pairs = part_two(stages=["ktn", "mobilenet", "mobilenet_alone"])
-    assert pairs == ["13_emotional_education", "10_results"]
+    assert pairs == ["13_emotional_education", "19_report"]
     both = part_two(stages=["both", "control", "education", "triplets"])
-    assert both == ["15_together", "10_results"]
-    assert part_two(test_on=True)[-2:] == ["14_cross_dataset", "10_results"]
+    assert both == ["15_together", "19_report"]
+    assert part_two(test_on=True)[-2:] == ["14_cross_dataset", "19_report"]
     assert "14_cross_dataset" not in part_two(methods=["ktn"], test_on=True)
 
 
 def test_the_results_wait_for_the_second_part():
     both = Graph(CHAPTERS, {"fer": EDUCATION, "other": {**EDUCATION, "test_on": True}})
-    assert Job("14_cross_dataset") in both.before(Job("10_results"))
+    assert Job("14_cross_dataset") in both.before(Job("19_report"))
     before = set(both.before(Job("14_cross_dataset")))
     assert {Job("13_emotional_education", "other", seed) for seed in (0, 1)} <= before
     place = {job: n for n, job in enumerate(both.jobs())}
     assert all(place[other] < place[job] for job in place for other in both.before(job))
-    assert both.jobs()[-1] == Job("10_results")
+    assert both.jobs()[-1] == Job("19_report")
 
 
 def test_an_experiment_is_told_in_the_chapters_that_it_names():
-    told = {"seeds": (0,), "methods": EVERY, "chapters": ("04_kd", "10_results")}
+    told = {"seeds": (0,), "methods": EVERY, "chapters": ("04_kd", "19_report")}
     alone = Graph(CHAPTERS, {"fer": told})
-    assert files(alone.jobs()) == ["04_kd", "10_results"]
+    assert files(alone.jobs()) == ["04_kd", "19_report"]
     assert alone.before(Job("04_kd", "fer", 0)) == [], "what it builds on is not told either"
     both = Graph(CHAPTERS, {"fer": told, "age": {"seeds": (0,), "methods": EVERY}})
     assert {job.chapter for job in both.jobs() if job.experiment == "fer"} == {"04_kd"}
-    assert Job("04_kd", "fer", 0) in both.before(Job("10_results"))
+    assert Job("04_kd", "fer", 0) in both.before(Job("19_report"))

@@ -102,7 +102,7 @@ def test_every_chapter_has_its_editions(tmp_path):
                 solutions += cells.count(("code", STARTER))
     book = "".join(path.read_text("utf-8") for path in (ROOT / "notebooks").glob("*.ipynb"))
     assert solutions == book.count("<summary>Solution</summary>") > 40
-    assert len(list(tmp_path.rglob("*.ipynb"))) == 2 * 19
+    assert len(list(tmp_path.rglob("*.ipynb"))) == 2 * 20
 
 
 def test_the_chapters_themselves_are_not_written_over():

@@ -5,6 +5,7 @@ import pytest
 
 from occkd_lib.errors import OcckdError
 from occkd_lib.results import (
+    benchmark,
     false_alarms,
     open_store,
     reference,
@@ -53,3 +54,13 @@ def test_other_tables_by_their_name(written):
     assert isinstance(reference("tiny"), pd.DataFrame)
     with pytest.raises(OcckdError, match=r"no outputs/reference/tiny/nose.csv: write it with"):
         reference("tiny", "nose")
+
+
+def test_a_benchmark_is_read_or_asked_for(tmp_path, monkeypatch):
+    monkeypatch.setenv("OCCKD_ROOT", str(tmp_path))
+    with pytest.raises(OcckdError, match=r"python benchmarks/toy.py --json .*/toy.json"):
+        benchmark("toy")
+    folder = tmp_path / "outputs" / "reference" / "benchmarks"
+    folder.mkdir(parents=True)
+    (folder / "toy.json").write_text('{"ratio": 3}')
+    assert benchmark("toy") == {"ratio": 3}

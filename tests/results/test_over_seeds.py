@@ -34,6 +34,17 @@ def test_fewer_years_are_better_and_one_seed_says_nothing():
     np.testing.assert_allclose(table["values"].iloc[0], [-0.5, -0.1, 0.3])
 
 
+def test_a_file_says_the_same_as_the_table():
+    row = {**ROW, "vs_student_by_seed": "0.01 0.03", "vs_control_by_seed": float("nan")}
+    (line,) = by_seed(pd.DataFrame([row])).to_dict("records")
+    assert line["mean"] == pytest.approx(2) and line["ahead"] == 2
+
+
+def test_nothing_finished_says_nothing(outputs):
+    store = open_store(make_recipe("gender"))
+    assert list(sections(store, summary(store))) == []
+
+
 def test_section_from_runs(outputs):
     recipe = make_recipe("expression")
     for seed, lead in ((0, 1), (1, 3)):

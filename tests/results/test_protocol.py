@@ -3,9 +3,17 @@ import json
 import pytest
 
 from occkd_lib.evaluation import accuracy
-from occkd_lib.results import every_prediction, open_store, protocol, stage_table
+from occkd_lib.results import (
+    every_prediction,
+    faces_table,
+    finished_table,
+    open_store,
+    protocol,
+    stage_table,
+)
+from occkd_lib.results.protocol import in_words
 
-from .conftest import make_recipe, write_run
+from .conftest import FUSED, make_recipe, write_run
 
 
 def test_every_prediction_is_kept(full):
@@ -59,3 +67,37 @@ def test_one_line_a_stage(full):
     assert (rows.loc["triplet", "epochs"], rows.loc["triplet", "lr"]) == (2, 0.1)
     assert (rows.loc["fusion", "epochs"], rows.loc["triplet", "selected"]) == ("", 2)
     assert rows["minutes"].tolist() == pytest.approx([0] * 7, abs=0.1)
+
+
+def test_whose_faces(full):
+    table = faces_table(full)
+    assert list(table) == ["expression", "gender", "age"]
+    gender = table["gender"]
+    assert gender[["data", "train", "val", "test"]].tolist() == ["utkface", 100, 40, 40]
+    assert gender[["visible", "fingerprint"]].tolist() == ["upper half", "abc"]
+    assert (gender["test faces identical to a training face"], gender["or nearly so"]) == (4, 6)
+    assert table.loc["label rule"].tolist() == ["majority", "", ""]
+
+
+def test_what_is_finished_and_what_is_missing(outputs):
+    recipe = make_recipe("gender", "age")
+    stages = recipe.experiments["gender"].order()
+    for stage in stages[:-1]:
+        write_run(recipe, "gender", 0, stage, 3)
+    write_run(recipe, "gender", 2, stages[0], 3)
+    table = finished_table(open_store(recipe))
+    assert table.loc["gender", "runs"] == "7 of 14", "another seed than the recipe's counts, too"
+    rest = f"seed 0: {stages[-1]}; seed 2: {', '.join(stages[1:])}"
+    assert table.loc["gender", "missing"] == rest
+    assert table.loc["age"].tolist() == [
+        "0 of 7", "none", "seed 0: all", "occkd run tiny --only age",
+    ]  # fmt: skip
+    write_run(recipe, "gender", 0, stages[-1], 3 if stages[-1] != "fusion" else FUSED)
+    assert finished_table(open_store(recipe)).loc["gender", "complete seeds"] == "0"
+
+
+def test_seeds_that_lack_the_same_are_named_together(full):
+    gaps = {0: ["a", "b"], 1: [], 2: ["b"], 3: ["a", "b"]}
+    assert in_words(gaps, ["a", "b"]) == "seeds 0, 3: all; seed 2: b"
+    done = finished_table(full)
+    assert done.loc["expression"].tolist() == ["14 of 14", "0, 1", "", ""]

@@ -5,7 +5,7 @@ import pytest
 
 from occkd_lib.papers import TABLES, side_by_side
 from occkd_lib.results import Store
-from occkd_lib.site.tables import latex, markdown, without_constants, write_table
+from occkd_lib.site.tables import brief, latex, markdown, without_constants, write_table
 
 from .conftest import make_recipe
 
@@ -82,3 +82,11 @@ def test_markdown_escapes_and_leaves_out_empty_columns():
     assert cells == [["a", "c"], [lines[1][1:-1]], ["x\\|y", "1.50"], ["", "007"]]
     assert set(lines[1]) == {"|", "-"}
     assert markdown(table).endswith("|\n")
+
+
+def test_a_brief_table_says_once_what_is_the_same():
+    table = pd.DataFrame({"method": ["a", "b"], "n": ["7", "7"], "network": ["x", "y"],
+                          "p (McNemar, by seed)": ["1", "2"], "ours": ["3", "4"]})  # fmt: skip
+    rows, words = brief(table)
+    assert words == "n: 7"
+    assert rows.index.tolist() == ["a", "b"] and list(rows) == ["ours"]

@@ -45,7 +45,10 @@ def project(tmp_path) -> Path:
         "## Notation\n\n| $x$ | a face |\n",
         "## Glossary\n\n| **hint** | [told](04_kd.ipynb) |\n",
     )
-    link = "back to [start](00_start.ipynb), [the table](../outputs/reference/laptop/table1.md)"
+    link = (
+        "back to [start](00_start.ipynb), [the table](../outputs/reference/laptop/table1.md), "
+        "[down](#What-is-missing)"
+    )
     for name, texts in {"00_start": words, "01_data": (link,)}.items():
         cells = [{"cell_type": "markdown", "metadata": {}, "source": [text]} for text in texts]
         files[f"notebooks/{name}.ipynb"] = json.dumps({"cells": cells, "metadata": {}})
@@ -87,7 +90,7 @@ def test_a_section_of_the_guide_is_the_page_that_includes_it(project):
 def test_chapters_keep_everything_but_their_links(source, project):
     here = json.loads((source / "notebooks" / "01_data.ipynb").read_text())
     text = "back to [start](/notebooks/00_start.ipynb), "
-    text += "[the table](/outputs/reference/laptop/index.md#table-1)"
+    text += "[the table](/outputs/reference/laptop/index.md#table-1), [down](#what-is-missing)"
     assert here["cells"] == [{"cell_type": "markdown", "metadata": {}, "source": text}]
 
 
@@ -131,7 +134,7 @@ def test_the_contents_have_every_chapter_in_its_part():
         assert hidden == ":hidden:"
         parts[caption.removeprefix(":caption: ")] = [Path(file).name[:2] for file in files if file]
     assert list(parts) == list(stage.PARTS.values())
-    assert [len(files) for files in parts.values()] == [1, 10, 4, 4]
+    assert [len(files) for files in parts.values()] == [1, 10, 4, 4, 1]
     assert [n for files in parts.values() for n in files] == [name[:2] for name in chapters]
 
 
