@@ -1,8 +1,10 @@
 # make book | test | lab | site | lint | mutants | text | student | clean. Each sets up .venv by itself,
 # once, from requirements.lock; site has a small .venv-site of its own, from site/requirements.txt.
 # Another Python (3.11 or newer):  make test PYTHON=python3.12
+# Linux without CUDA libraries (5 GB less; torch then comes from its own index):  make test TORCH=cpu
 
 PYTHON ?= python3
+TORCH ?=
 BIN := .venv/bin
 READY := .venv/.ready
 SITE := .venv-site/bin
@@ -74,8 +76,10 @@ define environment
 endef
 
 $(READY): pyproject.toml requirements.lock
-	$(call environment,.venv, On Linux torch brings several GB of CUDA libraries.)
-	$(call UV,.venv) pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements.lock
+	$(call environment,.venv,$(if $(TORCH),, On Linux torch brings several GB of CUDA libraries.))
+	$(if $(TORCH),grep -vE '^(nvidia-(cu|nc|nv)|cuda-|triton)' requirements.lock > .venv/requirements.txt)
+	$(call UV,.venv) pip install --quiet --compile-bytecode --python $(BIN)/python \
+	  $(if $(TORCH),--torch-backend $(TORCH) -r .venv/requirements.txt,-r requirements.lock)
 	$(call UV,.venv) pip install --quiet --python $(BIN)/python --no-deps -e .
 	@touch $@
 

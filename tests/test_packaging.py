@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -160,3 +161,19 @@ def test_the_citation_names_the_version():
 
     assert citation["version"] == occkd_lib.__version__
     assert citation["license"] == PROJECT["license"] == "MIT"
+
+
+def test_without_cuda_the_lock_loses_torch_s_libraries_alone():
+    """``make book TORCH=cpu``; with its own index out of reach, no more than this is tested."""
+    asked = subprocess.run(
+        ["make", "-n", "-W", "requirements.lock", "lint", "TORCH=cpu"],
+        cwd=REPOSITORY, check=True, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+    assert "--torch-backend cpu -r .venv/requirements.txt" in asked
+    (filtered,) = (line for line in asked.splitlines() if line.startswith("grep -vE"))
+    pattern = re.compile(shlex.split(filtered)[2])
+    kept = {pin.name for pin in LOCK if not pattern.search(str(pin))}
+    lost = {pin.name for pin in LOCK} - kept
+    assert {canonicalize_name(Requirement(text).name) for text in EVERYTHING} <= kept
+    assert {"triton", "nvidia-cudnn-cu13", "cuda-toolkit"} <= lost
+    assert not [name for name in kept if "cu13" in name]
