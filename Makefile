@@ -22,20 +22,19 @@ book: $(READY)  ## execute every notebook of the demo recipe (minutes on two cor
 	@$(BIN)/occkd run demo
 
 test: lint  ## ruff, mypy, pytest, and every notebook under nbval, with its solutions
-	$(BIN)/mypy
 	OMP_NUM_THREADS=1 $(BIN)/pytest -q -n auto
-	@# the book in two halves side by side, the solutions of the exercises among the cells; the report
-	@# reads what both have made; chapters 15 and 16 have time beside the first part
+	@# the book in two halves side by side, the solutions of the exercises among the cells; chapters 15, 16
+	@# and 18 have time beside the first part. The report reads what both have made: alone, so beside mypy
 	@outputs=$$(mktemp -d) && trap 'rm -rf "$$outputs"' EXIT && \
 	export OMP_NUM_THREADS=1 OCCKD_OUTPUTS="$$outputs" && \
 	nbval="$(BIN)/pytest -q -p no:cacheprovider --durations=5 --nbval-lax --nbval-current-env \
 	  --nbval-sanitize-with tests/nbval.cfg" && \
+	together() { second=$$1; shift; $$second > "$$outputs/second.log" 2>&1 & pid=$$!; \
+	  "$$@"; one=$$?; wait $$pid; two=$$?; cat "$$outputs/second.log"; test $$one$$two = 00; } && \
 	rm -rf build/solved && $(BIN)/occkd edition solved && \
-	{ $$nbval build/solved/1[1-478]*.ipynb > "$$outputs/second.log" 2>&1 & second=$$!; \
-	  $$nbval build/solved/0*.ipynb build/solved/1[056]*.ipynb; first=$$?; \
-	  wait $$second; second=$$?; cat "$$outputs/second.log"; \
-	  test $$first -eq 0 -a $$second -eq 0; } && \
-	$$nbval build/solved/19*.ipynb
+	together "$$nbval build/solved/1[1-47]*.ipynb" \
+	  $$nbval build/solved/0*.ipynb build/solved/1[0568]*.ipynb && \
+	together $(BIN)/mypy $$nbval build/solved/19*.ipynb
 	@echo "Passed: ruff (lint and format), mypy, pytest, and the notebooks under nbval."
 
 lint: $(READY)  ## ruff only: lint and format

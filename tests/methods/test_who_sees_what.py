@@ -265,3 +265,12 @@ def assert_same_weights(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> N
     assert ours.keys() == theirs.keys()
     for name in ours:
         assert torch.equal(ours[name].cpu(), theirs[name].cpu()), name
+
+
+def test_a_setting_younger_than_the_published_runs_leaves_them_their_fingerprint():
+    asked = {"epochs": 1, "lr": 0.1, "lam": 0.3, "alpha": 0.2}
+    papers, ours = (
+        triplet.TripletSettings(**asked, **more) for more in ({}, {"classes": "teacher"})
+    )
+    assert "classes" not in papers.model_dump(mode="json")
+    assert ours.model_dump(mode="json")["classes"] == "teacher"
