@@ -25,9 +25,18 @@ EVERY = 100  # photos between two lines of progress
 LONGEST = 200  # bytes of a photo's name in that of its picture
 
 
+def named(text: str) -> Path:
+    """A path; an empty one (``"$UNSET"``) would be this folder, with all photos in it."""
+    if not text:
+        raise OcckdError("a photo's name is empty: for this folder, write .")
+    return Path(text)
+
+
 def predict(
     model: Annotated[Path, Argument(help=MODEL)],
-    photos: Annotated[list[Path] | None, Argument(help="Photos, or folders of photos.")] = None,
+    photos: Annotated[
+        list[Path] | None, Argument(help="Photos, or folders of photos.", parser=named)
+    ] = None,
     visible: Annotated[str | None, Option(help=SEEN)] = None,
     box: Annotated[list[str] | None, Option(help=BOX)] = None,
     crop: Annotated[

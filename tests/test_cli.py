@@ -9,11 +9,13 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import nbformat
 import pytest
 import yaml
+from PIL import Image
 from typer.testing import CliRunner
 
 import occkd_lib
@@ -140,6 +142,30 @@ def test_mistakes_are_one_line(command, message, monkeypatch, capsys, outputs):
     assert said.count("\n") == 1
     assert message in said
     assert not outputs.exists()
+
+
+def test_an_empty_name_is_not_this_folder(monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["occkd", "predict", "models/expression", ""])
+    with pytest.raises(SystemExit):
+        main()
+    assert capsys.readouterr().err == "occkd: a photo's name is empty: for this folder, write .\n"
+
+
+def test_what_a_list_says_is_not_obeyed_by_the_terminal(tmp_path, monkeypatch, capsys, outputs):
+    """A label with an escape sequence is printed, not sent."""
+    for i in range(12):
+        Image.new("RGB", (20, 20), (20 * i, 0, 0)).save(tmp_path / f"{i}.png")
+    rows = [f"{i}.png,{('sad', chr(27) + '[31mglad')[i % 2]}" for i in range(12)]
+    (tmp_path / "labels.csv").write_text("\n".join(["file,label", *rows]))
+    path = f"path={tmp_path / 'labels.csv'}"
+    monkeypatch.setattr(
+        "sys.argv", ["occkd", "data", "verify", "folder", "--set", path, "--set", "size=20"]
+    )
+    with suppress(SystemExit):
+        main()
+    said = capsys.readouterr()
+    assert chr(27) not in said.out + said.err
+    assert "\\x1b[31mglad" in said.out + said.err
 
 
 def test_one_arm_of_a_stage(tmp_path, outputs):
