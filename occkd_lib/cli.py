@@ -109,16 +109,23 @@ def run(
 @app.command()
 def lab(
     jupyter: Annotated[list[str] | None, Argument(help="After --: more for JupyterLab.")] = None,
+    source: Annotated[
+        bool, Option("--source", help="The chapters themselves, for their authors.")
+    ] = False,
 ) -> None:
-    """Open the notebooks in JupyterLab."""
+    """Open the chapters in JupyterLab: copies in outputs/lab, which may be run and changed."""
     from importlib.util import find_spec
 
-    from occkd_lib.project import bring_book
+    from occkd_lib.execution.copies import lab_command
+    from occkd_lib.project import bring_book, outputs_root
 
     if find_spec("jupyterlab") is None:
         raise OcckdError("JupyterLab is not installed: pip install 'occkd[lab]'")
-    folder = bring_book() / "notebooks"
-    os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", *(jupyter or ()), str(folder)])
+    root = bring_book().resolve()
+    # kernels run in the folder of their chapter
+    os.environ.update(OCCKD_ROOT=str(root), OCCKD_OUTPUTS=str(outputs_root()))
+    options = lab_command(source, root, jupyter or [])
+    os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", *options])
 
 
 @app.command()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -39,15 +39,22 @@ def read_photo(path: Path | str, *, max_pixels: int = MOST_PIXELS) -> np.ndarray
         raise OcckdError(f"{path} is a folder, which cannot be read: may you open it?")
     if not os.path.isfile(path):
         raise OcckdError(f"{path} is not a file: is the name right?")
+    return decoded_photo(path.read_bytes, path, max_pixels=max_pixels)
+
+
+def decoded_photo(
+    read: Callable[[], bytes], where: object, *, max_pixels: int = MOST_PIXELS
+) -> np.ndarray:
+    """``read_photo`` of the bytes that ``read()`` gives; where: what its errors call them."""
     with warnings.catch_warnings():  # Pillow warns of sizes that we allow
         warnings.simplefilter("ignore")
-        image = open_image(path.read_bytes, path, upright=True, most_pixels=max_pixels)
+        image = open_image(read, where, upright=True, most_pixels=max_pixels)
     if 0 in image.size:
-        raise OcckdError(f"{path} has no pixels: leave it out")
-    return np.asarray(_in_colour(image, path))
+        raise OcckdError(f"{where} has no pixels: leave it out")
+    return np.asarray(_in_colour(image, where))
 
 
-def _in_colour(image: Image.Image, path: Path) -> Image.Image:
+def _in_colour(image: Image.Image, path: object) -> Image.Image:
     """Any mode of Pillow as RGB."""
     if image.mode == "I" and np.asarray(image).max() <= 0xFFFF:  # 16 bits of some formats
         image = Image.fromarray(np.asarray(image).clip(0).astype(np.uint16))

@@ -8,15 +8,17 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+PHOTO = "a photo"  # a choice: one that the reader picks
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
 def by_hand(draw: Callable[..., Figure], **choices: Any) -> None:
     """Show ``draw`` of its defaults and, where ipywidgets is installed, a control for every choice.
 
-    draw: its keywords have defaults. choices: keyword -> (low, high, step) for a slider, or a list
-    of values for a menu. Whoever moves a control sees the same picture drawn anew. Pages, pdf and
-    executed notebooks keep the picture of the defaults, and no trace of the controls.
+    draw: its keywords have defaults. choices: keyword -> (low, high, step) for a slider, a list of
+    values for a menu, or PHOTO for a button that takes an image file: ``draw`` gets its bytes, and
+    the default as long as there is none. Whoever moves a control sees the same picture drawn anew.
+    Pages, pdf and executed notebooks keep the picture of the defaults, and no trace of controls.
     Raises ValueError for a choice that ``draw`` does not have, or that leaves its default out.
     """
     from IPython.display import display
@@ -26,6 +28,8 @@ def by_hand(draw: Callable[..., Figure], **choices: Any) -> None:
         given = defaults.get(name, inspect.Parameter.empty)
         if given is inspect.Parameter.empty:
             raise ValueError(f"{draw.__name__} has no keyword {name!r} with a default")
+        if isinstance(choice, str) and choice == PHOTO:
+            continue
         inside = choice[0] <= given <= choice[1] if isinstance(choice, tuple) else given in choice
         if not inside:
             raise ValueError(f"{name}: its default {given!r} is not among {choice}")
@@ -39,7 +43,9 @@ def by_hand(draw: Callable[..., Figure], **choices: Any) -> None:
     }
 
     def redraw(_: Any) -> None:
-        shown.update(draw(**{name: each.value for name, each in controls.items()}))
+        shown.update(
+            draw(**{name: chosen(each, defaults[name]) for name, each in controls.items()})
+        )
 
     for name, each in controls.items():
         each.description = name.replace("_", " ")
@@ -49,9 +55,18 @@ def by_hand(draw: Callable[..., Figure], **choices: Any) -> None:
 
 
 def control(widgets: Any, choice: Any, first: Any) -> Any:
-    """A slider for (low, high, step), a menu for a list."""
+    """A slider for (low, high, step), a menu for a list, a button for PHOTO."""
+    if isinstance(choice, str) and choice == PHOTO:
+        return widgets.FileUpload(accept="image/*", multiple=False)
     if not isinstance(choice, tuple):
         return widgets.Dropdown(options=choice, value=first)
     kind = widgets.IntSlider if all(isinstance(v, int) for v in choice) else widgets.FloatSlider
     low, high, step = choice
     return kind(min=low, max=high, step=step, value=first, continuous_update=False)
+
+
+def chosen(each: Any, first: Any) -> Any:
+    """What a control says; of a button for files the bytes of the last one, else ``first``."""
+    if not isinstance(each.value, tuple):
+        return each.value
+    return bytes(each.value[-1]["content"]) if each.value else first

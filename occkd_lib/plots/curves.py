@@ -1,56 +1,35 @@
-"""Curves: learning by epoch, a metric over the values of a setting."""
+"""Curves: a metric over the values of a setting, over the share of labels."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from occkd_lib.plots.style import PALETTE, WIDTH, canvas, colored, dashes
+from occkd_lib.plots.style import DASHES, PALETTE, WIDTH, canvas
 from occkd_lib.tasks import Metric
 from occkd_lib.tasks.metrics import metric_of
 
+MARKS = "osD^vPX*"
+ALL, MODEST, ITSELF, OTHER, NOBODY = (PALETTE[k] for k in (0, 3, 2, 4, 1))
+WHOSE: dict[str, tuple[str, Any, str, str]] = {  # stage: legend, who says it, how, mark
+    "student": ("student, before step 3", "0.6", ":", "."),
+    "control": ("control: as long, labels alone", "0.15", "--", "d"),
+    "standard": ("{loss}, teacher of all labels", ALL, "-", "o"),
+    "triplet": ("triplets, teacher of all labels", ALL, "--", "v"),
+    "told_triplet": ("triplets by its word, teacher of all labels", ALL, ":", "<"),
+    "hint": ("hints, teacher of all labels", ALL, "-.", "*"),
+    "modest_standard": ("{loss}, modest teacher", MODEST, "-", "s"),
+    "modest_triplet": ("triplets, modest teacher", MODEST, "--", "^"),
+    "modest_told_triplet": ("triplets by its word, modest teacher", MODEST, ":", ">"),
+    "modest_hint": ("hints, modest teacher", MODEST, "-.", "*"),
+    "self_taught": ("{loss}, taught by itself", ITSELF, "-", "D"),
+    "half_taught": ("{loss}, another half-face network", OTHER, "-", "P"),
+    "pseudo_labels": ("pseudo-labels, no teacher", NOBODY, "-.", "X"),
+}
 CURVES = ((None, "low", "high"), ("difference", "difference low", "difference high"))
-
-
-def learning_curves(
-    histories: Mapping[str, pd.DataFrame],
-    metric: Metric | str,
-    *,
-    colors: Mapping[str, int] | None = None,
-) -> Figure:
-    """Training loss and validation metric by epoch, one line a name (Run.history tables).
-
-    The loss of a distilled student contains its distillation term: compare losses within a line
-    only. metric: what was validated (a history holds ``metric.sign`` times its value). A data set
-    without validation has the loss alone. colors: name -> place in the palette.
-    """
-    metric = metric_of(metric)
-    validated = any(table["validation"].notna().any() for table in histories.values())
-    shades = colored(histories, colors)
-    with canvas(1, 1 + validated, figsize=(WIDTH, 3.0)) as (figure, (axes,)):
-        for (name, table), dash in zip(histories.items(), dashes(shades.values()), strict=True):
-            style = {
-                "label": name, "color": shades[name], "linestyle": dash,
-                "marker": "o" if len(table) <= 12 else "", "markersize": 3.5,
-            }  # fmt: skip
-            axes[0].plot(table["epoch"] + 1, table["loss"], **style)
-            if validated:
-                values = metric.sign * metric.factor * table["validation"]
-                axes[1].plot(table["epoch"] + 1, values, **style)
-        axes[0].set(title="Training loss", xlabel="epoch", yscale="log")
-        axes[0].yaxis.set_major_formatter("{x:g}")
-        losses = pd.concat([table["loss"] for table in histories.values()])
-        if losses.max() < 10 * losses.min():  # else the labels would overlap
-            axes[0].yaxis.set_minor_formatter("{x:g}")
-        if validated:
-            axes[1].set(title=f"Validation {metric.short},{metric.mark}", xlabel="epoch")
-        for ax in axes:
-            ax.grid(True)
-            ax.xaxis.get_major_locator().set_params(integer=True)
-        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center")
-    return figure
 
 
 def setting_curves(sweeps: Mapping[str, pd.DataFrame], metric: Metric | str) -> Figure:
@@ -93,19 +72,22 @@ def setting_curves(sweeps: Mapping[str, pd.DataFrame], metric: Metric | str) -> 
 
 def label_curves(table: pd.DataFrame, metric: Metric | str) -> Figure:
     """``results.labels.by_share``: the metric over the share of labels, and the differences to the
-    control, both with 95 % intervals; one line a stage."""
+    control, both with 95 % intervals; one line a stage.
+
+    Stages by the names of recipe ``few_labels`` have a colour for who teaches, a line for how, and
+    a mark of their own; others have their title.
+    """
     metric, stages = metric_of(metric), list(dict.fromkeys(table["stage"]))
     places = sorted(set(table["share"]))
-    with canvas(1, 2, figsize=(WIDTH, 3.6)) as (figure, (axes,)):
+    with canvas(1, 2, figsize=(WIDTH, 4.0)) as (figure, (axes,)):
         for n, stage in enumerate(stages):
             rows = table[table["stage"] == stage]
-            color, x = PALETTE[n % len(PALETTE)], rows["share"] * 1.03 ** (n - len(stages) / 2)
-            title = rows["title"].iloc[0]
+            x = rows["share"] * 1.03 ** (n - len(stages) / 2)
+            how = whose(stage, rows["title"].iloc[0], n, metric)
             for ax, (value, low, high) in zip(axes, CURVES, strict=True):
                 y, least, most = (rows[c or metric.heading] for c in (value, low, high))
                 if y.notna().any():
-                    ax.errorbar(x, y, [y - least, most - y], fmt="o-", color=color, capsize=2,
-                                markersize=4, label=title)  # fmt: skip
+                    ax.errorbar(x, y, [y - least, most - y], capsize=2, markersize=5, **how)
         axes[1].axhline(0, color="0.4", linestyle="--", linewidth=1)
         axes[0].set(ylabel=metric.heading)
         axes[1].set(ylabel=f"against the control, {metric.unit}")
@@ -116,3 +98,11 @@ def label_curves(table: pd.DataFrame, metric: Metric | str) -> Figure:
             ax.grid(True, axis="y")
         figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     return figure
+
+
+def whose(stage: str, title: str, place: int, metric: Metric) -> dict[str, Any]:
+    """Label, colour, line and mark of a stage; place: among the stages, for one without a word."""
+    loss = "soft targets" if metric.higher_is_better else "hints"  # what standard T-S stands for
+    color, line = PALETTE[(5 + place) % len(PALETTE)], DASHES[place % len(DASHES)]
+    words, color, line, mark = WHOSE.get(stage, (title, color, line, MARKS[place % len(MARKS)]))
+    return {"label": words.format(loss=loss), "color": color, "linestyle": line, "marker": mark}

@@ -50,24 +50,37 @@ def forest(
     labels = [wrapped(str(label), BESIDE) for label in labels]
     xlabel, title = wrapped(xlabel, 90), wrapped(title, 84)
     lines = xlabel.count("\n") + bool(title) + sum(text.count("\n") for text in (title, *labels))
-    rows = zip(values.to_numpy(float), colors, strict=True)
     with canvas(figsize=(WIDTH, 0.85 + 0.15 * lines + 0.34 * len(labels))) as (figure, [[ax]]):
-        ax.axvline(at, color="0.4", linewidth=1, linestyle="--")
-        for y, ((value, low, high), color) in enumerate(rows):
-            if abs(value - at) <= limit:
-                draw(ax, y, value, low, high, color)
-            elif value < at:
-                ax.text(at - limit, y, f"← {value:+.1f}", ha="left", va="center", color=color)
-            else:
-                ax.text(at + limit, y, f"{value:+.1f} →", ha="right", va="center", color=color)
+        grow(ax, values, colors, at, limit)
         label_rows(ax, labels)
         figure.supxlabel(xlabel)
         if title:  # over the whole width, labels included
             figure.suptitle(title, x=0.01, ha="left")
-        if limit < math.inf:
-            ax.set_xlim(at - limit, at + limit)
-        ax.grid(True, axis="x")
     return figure
+
+
+def grow(
+    ax: Axes, values: pd.DataFrame, colors: Iterable[Color], at: float, limit: float = math.inf
+) -> None:
+    """The rows of a forest in these axes, from the top; see ``forest``."""
+    ax.axvline(at, color="0.4", linewidth=1, linestyle="--")
+    rows = zip(values.to_numpy(float), colors, strict=True)
+    for y, ((value, low, high), color) in enumerate(rows):
+        if abs(value - at) <= limit:
+            draw(ax, y, value, low, high, color)
+        elif value < at:
+            ax.text(at - limit, y, f"← {value:+.1f}", ha="left", va="center", color=color)
+        else:
+            ax.text(at + limit, y, f"{value:+.1f} →", ha="right", va="center", color=color)
+    if limit < math.inf:
+        ax.set_xlim(at - limit, at + limit)
+    ax.grid(True, axis="x")
+
+
+def edge_of(values: pd.DataFrame) -> float:
+    """Where a forest ends around zero, so that a few values far out do not flatten the others."""
+    reach = values.abs().max(axis=1)
+    return 1.15 * float(reach[reach <= FAR * reach.median()].max()) or math.inf  # all equal
 
 
 def wrapped(text: str, width: int) -> str:
@@ -110,8 +123,7 @@ def ablation_forest(table: pd.DataFrame, metric: Metric | str, *, title: str = "
     """The differences of an ablation table to its first row; one far away stands at the edge."""
     metric, first, rows = metric_of(metric), table.index[0], table.iloc[1:]
     values = rows[["difference", "difference low", "difference high"]]
-    reach = values.abs().max(axis=1)
-    limit = 1.15 * reach[reach <= FAR * reach.median()].max() or math.inf  # all equal
+    limit = edge_of(values)
     label = f"{metric.unit} ({better(metric)}) against: {first}\nblue: p (Holm) < {LEVEL}"
     colors = blue(rows["p (Holm)"] < LEVEL)
     return forest(rows.index, values, colors, label, title=title, limit=limit)

@@ -45,7 +45,9 @@ def curves(store: Store, name: str) -> Iterator[Drawn]:
     histories = {stage: runs[first, stage].history for stage in colors if (first, stage) in runs}
     if histories:
         metric = task_of(store.recipe.experiment(name).task).metric
-        figure = plots.learning_curves(histories, metric, colors=colors)
+        stages = store.recipe.experiment(name).stages
+        starts = {stage: getattr(stages[stage], "start", None) for stage in histories}
+        figure = plots.learning_curves(histories, metric, colors=colors, starts=starts)
         yield "curves", f"Learning curves, seed {first}.", figure
 
 

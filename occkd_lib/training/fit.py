@@ -161,10 +161,11 @@ def fit(
         if settings.freeze_norm:
             rest_norms(model)
         objective.train()
-        losses = []
+        losses, parts = [], []
         for batch in batches.epoch(epoch):
             with compute.autocast():
                 loss = objective(model, batch)
+            parts.append(objective.parts(loss))
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             optimizer.step()
@@ -173,6 +174,7 @@ def fit(
             losses.append(loss.detach())  # no synchronisation inside the epoch
         check_finite(torch.stack(losses), epoch, run)
         metric, mean_loss = validate(model), float(torch.stack(losses).mean())
+        task, rest = torch.stack(parts).mean(0).tolist()
         if settings.schedule == "plateau":
             schedule.step(-mean_loss if math.isnan(metric) else metric)
         elif settings.schedule == "step":
@@ -182,6 +184,8 @@ def fit(
                 "epoch": epoch,
                 "lr": lr,
                 "loss": mean_loss,
+                "task": task,  # by itself
+                "rest": rest,  # of the loss without it, as weighted
                 "validation": metric,
                 "seconds": round(time.monotonic() - begun, 2),
             }

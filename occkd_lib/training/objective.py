@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 from occkd_lib.losses.task import TaskLoss
@@ -19,6 +20,7 @@ class Objective(nn.Module):
     def __init__(self, task_loss: TaskLoss, view: str) -> None:
         super().__init__()
         self.task_loss, self.view = task_loss, view
+        self._said: Tensor | None = None
 
     def start_epoch(self, student: FaceNet, epoch: int) -> None:
         """Called before each epoch, with the weights of its beginning."""
@@ -29,7 +31,22 @@ class Objective(nn.Module):
         seen: what the student says of the batch's faces, whose labels are all known.
         """
         target = batch.target if batch.soft_target is None else batch.soft_target
-        return self.task_loss(seen.output, seen.embedding, target)
+        self._said = self.task_loss(seen.output, seen.embedding, target)
+        return self._said
+
+    def parts(self, loss: Tensor) -> Tensor:
+        """(2,): the task loss by itself in the step that gave ``loss``, and what is left of that
+        without it, as weighted. Not a number twice where ``task`` was not asked.
+
+        Call it before ``loss.backward()``: the task's weight is the loss's slope along it.
+        """
+        said, self._said = self._said, None
+        weight = None
+        if said is not None and said.requires_grad:
+            [weight] = torch.autograd.grad(loss, said, retain_graph=True, allow_unused=True)
+        if said is None or weight is None:
+            return torch.full((2,), torch.nan, device=loss.device)
+        return torch.stack([said.detach(), loss.detach() - weight * said.detach()]).float()
 
     def task_beside(self, student: FaceNet, seen: Prediction, batch: Batch) -> Tensor:
         """The task loss of the faces whose labels are known: ``seen``'s, or asked for anew."""

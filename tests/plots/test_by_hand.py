@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 
 import pytest
 from matplotlib.figure import Figure
 
-from occkd_lib.plots import by_hand
+from occkd_lib.plots import PHOTO, by_hand
 from occkd_lib.plots.by_hand import WIDGET
 
 
@@ -64,6 +65,27 @@ def test_a_moved_control_redraws_with_all_values(page):
     assert [title(each) for each in page.changes] == [
         "{'tau': 7.5, 'pool': 10, 'side': 'top'}",
         "{'tau': 7.5, 'pool': 10, 'side': 'bottom'}",
+    ]
+
+
+def test_a_chosen_file_is_given_as_bytes_and_taken_back(page):
+    pytest.importorskip("ipywidgets", reason="ipywidgets is in the extra 'lab'")
+
+    def ask(photo: bytes | None = None, about: str = "age"):
+        return named(photo=photo, about=about)
+
+    by_hand(ask, photo=PHOTO, about=["age", "gender"])
+    assert title(page.first) == "{'photo': None, 'about': 'age'}"
+    photo, about = page.boxes[0][0].children
+    assert photo.accept == "image/*" and not photo.multiple
+    photo.value = ({"name": "a.png", "type": "", "size": 3, "content": memoryview(b"abc"),
+                    "last_modified": datetime.now(UTC)},)  # fmt: skip
+    about.value = "gender"
+    photo.value = ()
+    assert [title(each) for each in page.changes] == [
+        "{'photo': b'abc', 'about': 'age'}",
+        "{'photo': b'abc', 'about': 'gender'}",
+        "{'photo': None, 'about': 'gender'}",
     ]
 
 

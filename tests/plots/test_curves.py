@@ -1,48 +1,8 @@
 import pandas as pd
-import pytest
+from matplotlib.colors import to_rgb
 
-from occkd_lib.plots import PALETTE, learning_curves, setting_curves
-
-
-def history(sign):
-    validation = [sign * 0.25, sign * 0.5]
-    return pd.DataFrame({"epoch": [0, 1], "loss": [1.0, 0.5], "validation": validation})
-
-
-@pytest.mark.parametrize(
-    ("metric", "sign", "title", "drawn"),
-    [
-        ("accuracy", 1, "Validation accuracy, %", [25, 50]),
-        ("mean_absolute_error", -1, "Validation MAE, years", [0.25, 0.5]),
-    ],
-)
-def test_epochs_count_from_one_and_errors_are_positive(metric, sign, title, drawn):
-    histories = {"teacher": history(sign), "student": history(sign)}
-    loss, validation = learning_curves(histories, metric).axes
-    assert validation.get_title(loc="left") == title
-    line = validation.lines[0]
-    assert list(line.get_xdata()) == [1, 2]
-    assert list(line.get_ydata()) == drawn
-    assert len(loss.lines) == 2
-
-
-def test_an_accuracy_of_nothing_is_no_error_in_years():
-    blank = history(1).assign(validation=0.0)
-    assert learning_curves({"a": blank}, "accuracy").axes[1].get_title("left").endswith("%")
-
-
-def test_without_validation_there_is_the_loss_alone():
-    blank = history(1).assign(validation=float("nan"))
-    figure = learning_curves({"teacher": blank}, "accuracy")
-    assert [ax.get_title(loc="left") for ax in figure.axes] == ["Training loss"]
-
-
-def test_two_stages_of_one_method_share_its_colour_not_its_line():
-    histories = {name: history(1) for name in ("student", "other_half", "control")}
-    colors = {"student": 1, "other_half": 1, "control": 2}
-    lines = learning_curves(histories, "accuracy", colors=colors).axes[0].lines
-    assert [line.get_color() for line in lines] == [PALETTE[1], PALETTE[1], PALETTE[2]]
-    assert [line.get_linestyle() for line in lines] == ["-", "--", "-"]
+from occkd_lib.plots import label_curves, setting_curves
+from occkd_lib.plots.curves import WHOSE
 
 
 def swept(setting, values, control=True):
@@ -81,3 +41,35 @@ def test_a_sweep_without_validation_has_none():
     table["validation"] = float("nan")
     labels = [line.get_label() for line in setting_curves({"": table}, "accuracy").axes[0].lines]
     assert "validation" not in labels
+
+
+def shared(stages, metric="accuracy, %"):
+    rows = [
+        {"share": share, "stage": stage, "title": f"title of {stage}", metric: 60.0, "low": 55.0,
+         "high": 64.0, "difference": 1.0, "difference low": 0.0, "difference high": 2.0}
+        for share in (1.0, 10.0) for stage in stages
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def said_by(figure):
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_a_legend_says_who_teaches_and_how():
+    figure = label_curves(shared(["standard", "modest_standard", "nose"]), "accuracy")
+    assert said_by(figure) == [
+        "soft targets, teacher of all labels", "soft targets, modest teacher", "title of nose",
+    ]  # fmt: skip
+    hints = label_curves(shared(["standard"], "mean absolute error, years"), "mean_absolute_error")
+    assert said_by(hints) == ["hints, teacher of all labels"]
+
+
+def test_lines_of_known_stages_differ_in_print_and_without_colour():
+    figure = label_curves(shared([*WHOSE]), "accuracy")
+    lines = [container.lines[0] for container in figure.axes[0].containers]
+    looks = {(line.get_linestyle(), line.get_marker()) for line in lines}
+    assert len(looks) == len(WHOSE) == 9
+    teachers = dict(zip(WHOSE, (to_rgb(line.get_color()) for line in lines), strict=True))
+    assert teachers["standard"] == teachers["triplet"], "one teacher, one colour"
+    assert len(set(teachers.values())) == 7

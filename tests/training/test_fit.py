@@ -1,5 +1,6 @@
 """Schedules and optimisers: what they do, epoch by epoch."""
 
+import pandas as pd
 import pytest
 import torch
 from torch import nn
@@ -104,6 +105,15 @@ class Pull(nn.Module):
         if self.losses:
             return student.weight.sum() * 0 + self.own.sum() * 0 + self.losses[self.epoch]
         return (self.own - 3).square().sum() + student.weight.square().sum()
+
+    def parts(self, loss):
+        return torch.stack([loss.detach() - 1, torch.ones(())])
+
+
+def test_the_history_has_the_task_loss_and_the_rest_of_it(tmp_path):
+    train(tmp_path, Pull([4.0, 3.0]), epochs=2)
+    history = pd.read_csv(tmp_path / "history.csv")
+    assert history["task"].tolist() == [3, 2] and history["rest"].tolist() == [1, 1]
 
 
 class OneBatch:

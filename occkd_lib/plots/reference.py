@@ -1,0 +1,58 @@
+"""What the reference says over recipes: one forest, points above years."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from occkd_lib.plots.forests import BESIDE, better, blue, edge_of, grow, wrapped
+from occkd_lib.plots.style import WIDTH, canvas, label_rows
+from occkd_lib.results.differences import LEVEL
+from occkd_lib.tasks import METRICS
+
+
+def reference_forest(table: pd.DataFrame, *, title: str = "") -> Figure:
+    """Differences of ``results.reference_panels``, one row a line, a panel a metric.
+
+    table: recipe, visible, method, against, metric, difference, difference low, difference high,
+    p (Holm), seeds. What is the same in all rows stands once, below. A value far beyond the others
+    is written at the edge.
+    """
+    parts = described(table)
+    shared = [column for column in parts if parts[column].nunique() == 1 and len(parts) > 1]
+    lines = parts.drop(columns=shared).agg("\n".join, axis=1).map(lambda t: wrapped(t, BESIDE))
+    groups = [rows for _, rows in table.groupby("metric", sort=False)]
+    heights = [
+        0.4 + sum(0.2 + 0.15 * (1 + text.count("\n")) for text in lines[rows.index])
+        for rows in groups
+    ]
+    size = (WIDTH, 0.5 + 0.35 * len(groups) + 0.25 * bool(title) + sum(heights))
+    with canvas(len(groups), 1, figsize=size, height_ratios=heights) as (figure, axes):
+        for ax, rows in zip(axes[:, 0], groups, strict=True):
+            metric = METRICS[rows["metric"].iloc[0]]
+            values = rows[["difference", "difference low", "difference high"]]
+            grow(ax, values, blue(rows["p (Holm)"] < LEVEL), 0, edge_of(values))
+            label_rows(ax, lines[rows.index])
+            ax.set_xlabel(f"{metric.short}, {metric.unit} ({better(metric)})")
+        said = f"blue: p (Holm) < {LEVEL}; bars: 95 % intervals, other seeds and other faces"
+        same = "; ".join(filter(None, (parts[column].iloc[0] for column in shared)))
+        figure.supxlabel(wrapped(f"{same}\n{said}" if same else said, 100))
+        if title:
+            figure.suptitle(wrapped(title, 84), x=0.01, ha="left")
+    return figure
+
+
+def described(table: pd.DataFrame) -> pd.DataFrame:
+    """What a row is about, in words: the method, what it stands against, where.
+
+    A recipe that all rows share is named apart from their places.
+    """
+    recipe, name = (table["recipe"].str.split("/").str[k] for k in (0, -1))
+    name = name if recipe.nunique() == 1 else table["recipe"]
+    plural = table["seeds"].map(lambda seeds: f"{seeds} seed{'s' if seeds != 1 else ''}")
+    return pd.DataFrame({
+        "method": table["method"],
+        "against": "against " + table["against"],
+        "recipe": recipe if recipe.nunique() == 1 else "",
+        "place": name + ", " + table["visible"] + ", " + plural,
+    })  # fmt: skip
