@@ -179,6 +179,28 @@ def test_one_arm_of_a_stage(tmp_path, outputs):
     assert (settings["alpha"], settings["mining"]) == (0.1, "random")
 
 
+@pytest.mark.parametrize(("asked", "opened"), [([], "outputs/lab"), (["--source"], "notebooks")])
+def test_lab_opens_copies_and_with_source_the_chapters(asked, opened, tmp_path, monkeypatch):
+    for folder in ("notebooks", "workflow"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "workflow" / "chapters.yaml").touch()
+    nbformat.write(nbformat.v4.new_notebook(), tmp_path / "notebooks" / "01_data.ipynb")
+    monkeypatch.setenv("OCCKD_ROOT", str(tmp_path))
+    monkeypatch.setenv("OCCKD_OUTPUTS", str(tmp_path / "outputs"))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: True)
+    begun = []
+    monkeypatch.setattr(os, "execv", lambda program, line: begun.append((program, line)))
+    assert CliRunner().invoke(app, ["lab", *asked, "--", "--port=1"]).exit_code == 0
+    [(program, line)] = begun
+    assert program == line[0] == sys.executable and line[1:3] == ["-m", "jupyterlab"]
+    assert line[3:] == [
+        f"--ServerApp.root_dir={tmp_path.resolve()}", f"--LabApp.default_url=/lab/tree/{opened}",
+        "--port=1",
+    ]  # fmt: skip
+    assert (tmp_path / "outputs" / "lab" / "01_data.ipynb").is_file() == (not asked)
+    assert os.environ["OCCKD_ROOT"] == str(tmp_path.resolve())
+
+
 def test_settings_of_a_data_set():
     assert assigned(["path=a=b.csv", "size=64"]) == {"path": "a=b.csv", "size": "64"}
     assert assigned(None) == {}

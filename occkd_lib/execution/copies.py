@@ -14,7 +14,7 @@ from typing import Any
 from occkd_lib.project import outputs_root, write_atomically, write_json
 
 RECORD = ".copied.json"  # chapter -> hashes of its original and of what the copy's cells said
-UPWARDS = re.compile(r"(\]\()\.\./")  # a link to what lies beside the folder of the chapters
+UPWARDS = re.compile(r"(?<=\]\()\.\./([^)#\s]*)")  # a link out of the folder of the chapters
 
 
 def working_copies(root: Path, say: Callable[[str], None] = print) -> Path:
@@ -22,8 +22,7 @@ def working_copies(root: Path, say: Callable[[str], None] = print) -> Path:
 
     A copy is renewed where its chapter has changed since and its cells have not; that it was run
     and saved does not count, what was edited stays and is named. A copy that was deleted comes
-    back. Links out of the folder of the chapters lead to where they did. Raises OcckdError where
-    nothing can be written.
+    back. Links lead to where they did. Raises OcckdError where nothing can be written.
     """
     lab = outputs_root() / "lab"
     try:
@@ -39,22 +38,33 @@ def working_copies(root: Path, say: Callable[[str], None] = print) -> Path:
             if said(copy) != known.get("said"):
                 say(f"{copy} was edited and stays; its chapter has changed: {chapter}")
                 continue
-        text = moved(chapter.read_text(encoding="utf-8"), os.path.relpath(root, lab))
+        text = moved(chapter.read_text(encoding="utf-8"), root, lab)
         write_atomically(copy, partial(Path.write_text, data=text, encoding="utf-8"))
         record[chapter.name] = {"original": original, "said": said(copy)}
         write_json(lab / RECORD, record)
     return lab
 
 
-def moved(text: str, way: str) -> str:
-    """A notebook whose links to the root, ``../``, go by ``way``."""
+def moved(text: str, root: Path, lab: Path) -> str:
+    """A notebook whose links to the book, ``../``, go from ``lab`` to ``root``.
+
+    JupyterLab opens files only: a link to a folder of results leads to its page, or to RESULTS.md.
+    """
+
+    def led(found: re.Match[str]) -> str:
+        place = found[1].rstrip("/")
+        pages = [f"{place}/index.html"]
+        pages += ["RESULTS.md"] if place.startswith("outputs/reference") else []
+        if (root / place).is_dir():
+            place = next((page for page in pages if (root / page).is_file()), place)
+        return f"{os.path.relpath(root, lab)}/{place}"
+
     book = json.loads(text)
     for cell in book["cells"]:
         if cell["cell_type"] == "markdown":
             lines = cell["source"]
-            alone = isinstance(lines, str)
-            led = [UPWARDS.sub(rf"\g<1>{way}/", line) for line in ([lines] if alone else lines)]
-            cell["source"] = led[0] if alone else led
+            lines = [lines] if isinstance(lines, str) else lines
+            cell["source"] = [UPWARDS.sub(led, line) for line in lines]
     return json.dumps(book, indent=1, ensure_ascii=False) + "\n"
 
 

@@ -43,9 +43,8 @@ def by_hand(draw: Callable[..., Figure], **choices: Any) -> None:
     }
 
     def redraw(_: Any) -> None:
-        shown.update(
-            draw(**{name: chosen(each, defaults[name]) for name, each in controls.items()})
-        )
+        now = {name: chosen(each, defaults[name]) for name, each in controls.items()}
+        shown.update(draw(**now))
 
     for name, each in controls.items():
         each.description = name.replace("_", " ")

@@ -24,7 +24,7 @@ WHOSE: dict[str, tuple[str, Any, str, str]] = {  # stage: legend, who says it, h
     "modest_standard": ("{loss}, modest teacher", MODEST, "-", "s"),
     "modest_triplet": ("triplets, modest teacher", MODEST, "--", "^"),
     "modest_told_triplet": ("triplets by its word, modest teacher", MODEST, ":", ">"),
-    "modest_hint": ("hints, modest teacher", MODEST, "-.", "*"),
+    "modest_hint": ("hints, modest teacher", MODEST, "-.", "h"),
     "self_taught": ("{loss}, taught by itself", ITSELF, "-", "D"),
     "half_taught": ("{loss}, another half-face network", OTHER, "-", "P"),
     "pseudo_labels": ("pseudo-labels, no teacher", NOBODY, "-.", "X"),

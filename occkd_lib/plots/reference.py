@@ -35,6 +35,7 @@ def reference_forest(table: pd.DataFrame, *, title: str = "") -> Figure:
             label_rows(ax, lines[rows.index])
             ax.set_xlabel(f"{metric.short}, {metric.unit} ({better(metric)})")
         said = f"blue: p (Holm) < {LEVEL}; bars: 95 % intervals, other seeds and other faces"
+        said += " (one seed: other faces alone)" if (table["seeds"] == 1).any() else ""
         same = "; ".join(filter(None, (parts[column].iloc[0] for column in shared)))
         figure.supxlabel(wrapped(f"{same}\n{said}" if same else said, 100))
         if title:

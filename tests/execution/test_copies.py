@@ -1,12 +1,13 @@
 """Working copies: renewed while nobody has edited them, and never over what a reader wrote."""
 
 import json
+import re
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from occkd_lib.execution.copies import RECORD, lab_command, working_copies
+from occkd_lib.execution.copies import RECORD, lab_command, moved, working_copies
 
 LINKS = "[4](04_kd.ipynb), [ours](../outputs/reference/trunk), ![q](../models/q.png), ../not"
 
@@ -48,6 +49,23 @@ def test_links_lead_where_they_did(root):
     assert nbformat.read(lab / "01_data.ipynb", 4).cells[0].source == (
         "[4](04_kd.ipynb), [ours](../../outputs/reference/trunk), ![q](../../models/q.png), ../not"
     )
+
+
+def test_a_link_to_a_folder_leads_to_a_page_where_there_is_one(root):
+    (root / "outputs" / "reference" / "trunk").mkdir(parents=True)
+    (root / "outputs" / "reference" / "trunk" / "index.html").touch()
+    (root / "outputs" / "reference" / "laptop").mkdir()
+    (root / "models").mkdir()
+    text = "[a](../outputs/reference/trunk) [b](../outputs/reference/laptop/) [c](../models)"
+    with_links = json.dumps({"cells": [{"cell_type": "markdown", "source": [text]}]})
+
+    def links():
+        [cell] = json.loads(moved(with_links, root, root / "outputs" / "lab"))["cells"]
+        return re.findall(r"\]\(../../([^)]*)", cell["source"][0])
+
+    assert links() == ["outputs/reference/trunk/index.html", "outputs/reference/laptop", "models"]
+    (root / "RESULTS.md").touch()
+    assert links()[1:] == ["RESULTS.md", "models"]
 
 
 def test_a_chapter_that_was_only_run_is_renewed_when_it_changes(root):

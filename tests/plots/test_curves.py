@@ -69,7 +69,7 @@ def test_lines_of_known_stages_differ_in_print_and_without_colour():
     figure = label_curves(shared([*WHOSE]), "accuracy")
     lines = [container.lines[0] for container in figure.axes[0].containers]
     looks = {(line.get_linestyle(), line.get_marker()) for line in lines}
-    assert len(looks) == len(WHOSE) == 9
+    assert len(looks) == len(WHOSE) == 13
     teachers = dict(zip(WHOSE, (to_rgb(line.get_color()) for line in lines), strict=True))
     assert teachers["standard"] == teachers["triplet"], "one teacher, one colour"
     assert len(set(teachers.values())) == 7

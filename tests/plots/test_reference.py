@@ -32,6 +32,7 @@ def test_a_panel_a_metric_and_blue_for_what_is_told_apart():
     dots = [to_rgb(d.get_color()) for d in points.lines if d.get_marker() == "o"]
     assert dots == [PALETTE[0], to_rgb("0.5")]
     assert figure.get_supxlabel().startswith("against control\n")
+    assert "one seed: other faces alone" in figure.get_supxlabel().replace("\n", " ")
 
 
 def test_what_all_rows_share_stands_once():
@@ -39,6 +40,7 @@ def test_what_all_rows_share_stands_once():
     figure = reference_forest(pd.DataFrame(rows))
     assert labels(figure.axes[0]) == ["one\nagainst control", "two\nagainst other"]
     assert figure.get_supxlabel().startswith("a; fer, lower half, 5 seeds\n")
+    assert "alone" not in figure.get_supxlabel()
 
 
 def test_a_row_alone_keeps_its_label():
