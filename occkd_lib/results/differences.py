@@ -137,7 +137,8 @@ def verdicts(table: pd.DataFrame, metric: Metric | str) -> str:
         said = f"{'better' if better else 'worse'} than {row['against']}"
         p = row["p (Holm)"]
         if p >= LEVEL:
-            said = f"not told apart from {row['against']} by these faces"
+            among = "faces and seeds" if row.get("seeds", 1) > 1 else "faces"
+            said = f"not told apart from {row['against']} by these {among}"
         found = with_interval(row["difference"], row["low"], row["high"], sign="+")
         lines.append(f"{row['method']}: {said} ({found} {unit}, p (Holm) {p_text(p)})")
     return "\n".join(lines)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from occkd_lib.config import Experiment
 from occkd_lib.methods import Row
+from occkd_lib.results import crossed_table
 from occkd_lib.results.differences import differences, verdicts, won_back
 from occkd_lib.results.store import Store, rows_on
 from occkd_lib.tasks import task_of
@@ -71,13 +72,17 @@ def shares(store: Store, name: str) -> pd.DataFrame:
 
 def sentences(store: Store, name: str) -> str:
     """A sentence on what the hidden part costs, then one a line that has a control: what its
-    teacher adds to equal training."""
+    teacher adds to equal training. Of several seeds, seeds and faces are both random."""
     experiment = store.recipe.experiment(name)
     rows, metric = compared(experiment), task_of(experiment.task).metric
     cost = [(teacher_of(experiment), str(rows[0].student))]
     added = [(row.name, row.control) for row in rows if row.control]
     answers = tables(store, name)
-    said = [
-        verdicts(differences(answers, pairs, metric), metric) for pairs in (cost, added) if pairs
-    ]
+    said = []
+    for pairs in filter(None, (cost, added)):
+        if len(answers) > 1:
+            found = crossed_table.differences(dict(enumerate(answers)), pairs, metric)
+        else:
+            found = differences(answers, pairs, metric)
+        said.append(verdicts(found, metric))
     return "\n".join(said)

@@ -1,6 +1,6 @@
 import pytest
 
-from occkd_lib.results import hidden_half, open_store
+from occkd_lib.results import crossed_table, hidden_half, open_store
 
 from .conftest import FUSED, MISTAKES, make_recipe, write_run, write_seed
 
@@ -32,6 +32,15 @@ def test_shares_and_sentences_of_finished_runs(full):
 def test_every_complete_seed_counts(full):
     assert len(hidden_half.tables(full, "expression")) == 2
     assert len(hidden_half.tables(full, "gender")) == 1
+
+
+def test_of_several_seeds_seeds_and_faces_are_both_random(full):
+    answers = dict(enumerate(hidden_half.tables(full, "expression")))
+    row = crossed_table.differences(answers, [("standard", "control")], "accuracy").iloc[0]
+    said = hidden_half.sentences(full, "expression")
+    assert f"[{row['low']:+.2f}, {row['high']:+.2f}] points" in said
+    assert "by these faces and seeds" in said
+    assert "and seeds" not in hidden_half.sentences(full, "gender"), "one seed"
 
 
 def test_what_is_lacking_is_said_with_the_command(outputs):
