@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -15,13 +16,7 @@ from occkd_lib.tasks import METRICS, task_of
 
 def reference(recipe: str, name: str = "summary") -> pd.DataFrame:
     """A table of the reference, as ``results.write_results`` wrote it; OcckdError for none."""
-    path = project_root() / "outputs" / "reference" / recipe / f"{name}.csv"
-    if not path.is_file():
-        raise OcckdError(
-            f"no outputs/reference/{recipe}/{name}.csv: write it with "
-            f"'occkd results {recipe} --reference'"
-        )
-    return pd.read_csv(path)
+    return pd.read_csv(on_file(f"{recipe}/{name}.csv", f"occkd results {recipe} --reference"))
 
 
 def reference_differences(recipe: str, experiment: str, against: str = "control") -> pd.DataFrame:
@@ -47,10 +42,14 @@ def reference_differences(recipe: str, experiment: str, against: str = "control"
 
 def benchmark(name: str) -> dict[str, Any]:
     """What a script of ``benchmarks/`` measured and kept; OcckdError for nothing kept."""
-    path = project_root() / "outputs" / "reference" / "benchmarks" / f"{name}.json"
+    place = f"benchmarks/{name}.json"
+    how = f"python benchmarks/{name}.py --json outputs/reference/{place}"
+    return json.loads(on_file(place, how).read_text())
+
+
+def on_file(place: str, command: str) -> Path:
+    """A file of outputs/reference; OcckdError, with the command that writes it, for none."""
+    path = project_root() / "outputs" / "reference" / place
     if not path.is_file():
-        raise OcckdError(
-            f"no outputs/reference/benchmarks/{name}.json: write it with "
-            f"'python benchmarks/{name}.py --json outputs/reference/benchmarks/{name}.json'"
-        )
-    return json.loads(path.read_text())
+        raise OcckdError(f"no outputs/reference/{place}: write it with '{command}'")
+    return path

@@ -16,10 +16,9 @@ import pyarrow.parquet as pq
 from occkd_lib.errors import OcckdError
 from occkd_lib.evaluation import holm
 from occkd_lib.occlusion import view_title
-from occkd_lib.project import project_root
 from occkd_lib.results.crossed_table import Tables, contrast
 from occkd_lib.results.differences import LEVEL
-from occkd_lib.results.kept import reference
+from occkd_lib.results.kept import on_file, reference
 from occkd_lib.results.summary import OFFICIAL
 from occkd_lib.results.text import Section, p_text, with_interval
 from occkd_lib.tasks import METRICS, task_of
@@ -150,12 +149,8 @@ def reference_answers(recipe: str, name: str, sides: Iterable[tuple[str, str]]) 
     sides: (row, view). A seed that lacks a side has no values there. Raises OcckdError where
     nothing was published.
     """
-    path = project_root() / "outputs" / "reference" / recipe / f"predictions-{name}.parquet"
-    if not path.is_file():
-        raise OcckdError(
-            f"no outputs/reference/{recipe}/{path.name}: write it with "
-            f"'occkd results {recipe} --reference'"
-        )
+    place = f"{recipe}/predictions-{name}.parquet"
+    path = on_file(place, f"occkd results {recipe} --reference")
     wanted = set(sides)
     part = {view for _, view in wanted}
     key = "row" if "row" in pq.read_schema(path).names else "method"  # as it was called once

@@ -9,6 +9,7 @@ import pytest
 from occkd_lib.config import Recipe
 from occkd_lib.results import open_store, summary
 from occkd_lib.runs import Run, run_folder
+from occkd_lib.site.write import plain
 from occkd_lib.stages import rows_of, stage_of
 from occkd_lib.stages.run import decides
 from occkd_lib.tasks import task_of
@@ -168,3 +169,19 @@ def results(full):
 
 def rows_named(recipe: Recipe, name: str) -> list[str]:
     return [row.name for row in rows_of(recipe.experiments[name]).values()]
+
+
+@pytest.fixture
+def published(outputs, tmp_path, monkeypatch):
+    """gender and age, two seeds, as ``occkd results`` keeps them: their store, their summary, and
+    the folder outputs/reference/tiny."""
+    recipe = make_recipe("gender", "age")
+    for seed in (0, 1):
+        for name in ("gender", "age"):
+            write_seed(recipe, name, seed)
+    monkeypatch.setattr("occkd_lib.results.kept.project_root", lambda: tmp_path)
+    store, folder = open_store(recipe), tmp_path / "outputs" / "reference" / "tiny"
+    folder.mkdir(parents=True)
+    table = summary(store)
+    table.map(plain).to_csv(folder / "summary.csv", index=False)
+    return store, table, folder

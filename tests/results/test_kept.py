@@ -7,27 +7,14 @@ from occkd_lib.errors import OcckdError
 from occkd_lib.results import (
     benchmark,
     false_alarms,
-    open_store,
     reference,
     reference_differences,
-    summary,
 )
-from occkd_lib.site.write import plain
-
-from .conftest import make_recipe, write_seed
 
 
 @pytest.fixture
-def written(outputs, tmp_path, monkeypatch):
-    recipe = make_recipe("gender", "age")
-    for seed in (0, 1):
-        for name in ("gender", "age"):
-            write_seed(recipe, name, seed)
-    monkeypatch.setattr("occkd_lib.results.kept.project_root", lambda: tmp_path)
-    store, folder = open_store(recipe), tmp_path / "outputs" / "reference" / "tiny"
-    folder.mkdir(parents=True)
-    table = summary(store)
-    table.map(plain).to_csv(folder / "summary.csv", index=False)
+def written(published):
+    store, table, folder = published
     [section] = false_alarms.sections(store)
     section.text.to_csv(folder / "false-alarms.csv", index=False)
     return table

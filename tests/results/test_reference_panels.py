@@ -7,33 +7,19 @@ import pytest
 from occkd_lib.errors import OcckdError
 from occkd_lib.results import (
     every_prediction,
-    open_store,
     reference_contrasts,
     reference_gains,
-    summary,
 )
 from occkd_lib.results.crossed_table import contrast
 from occkd_lib.results.reference_panels import reference_answers, section, sentence
-from occkd_lib.site.write import plain
-
-from .conftest import make_recipe, write_seed
 
 WHERE = [("tiny", "gender"), ("tiny", "age")]
 
 
 @pytest.fixture
-def written(outputs, tmp_path, monkeypatch):
-    """gender and age, two seeds, in outputs/reference/tiny, as ``occkd results`` writes them."""
-    recipe = make_recipe("gender", "age")
-    for seed in (0, 1):
-        for name in ("gender", "age"):
-            write_seed(recipe, name, seed)
-    for module in ("kept", "reference_panels"):
-        monkeypatch.setattr(f"occkd_lib.results.{module}.project_root", lambda: tmp_path)
-    folder, store = tmp_path / "outputs" / "reference" / "tiny", open_store(recipe)
-    folder.mkdir(parents=True)
-    table = summary(store)
-    table.map(plain).to_csv(folder / "summary.csv", index=False)
+def written(published):
+    """With every prediction on file, too."""
+    store, table, folder = published
     for name in ("gender", "age"):
         every_prediction(store.answers(name)).to_parquet(folder / f"predictions-{name}.parquet")
     return table, folder
