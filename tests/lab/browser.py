@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -60,3 +62,37 @@ def page(chromium: str, folder: Path, address: str) -> Iterator[Page]:
             yield Page(pages[0]["webSocketDebuggerUrl"])
         finally:
             process.terminate()
+
+
+@contextmanager
+def jupyterlab(
+    chromium: str, command: Sequence[str], made: Mapping[str, str], folder: Path, seconds: float
+) -> Iterator[Page]:
+    """A page of JupyterLab, which ``command`` starts, within so many seconds.
+
+    made: of its environment, beside ours. folder: for the profile of the browser.
+    """
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = ["--no-browser", f"--port={port}", "--allow-root", "--expose-app-in-browser",
+               "--IdentityProvider.token=half"]  # fmt: skip
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    environment = {**os.environ, **made}
+    with subprocess.Popen([*command, *options], env=environment, **quiet) as server:
+        try:
+            end = time.monotonic() + seconds
+            while not answers(port):
+                assert time.monotonic() < end and server.poll() is None, "JupyterLab does not begin"
+                time.sleep(0.3)
+            with page(chromium, folder, f"http://127.0.0.1:{port}/lab?token=half&reset") as shown:
+                shown.wait("Boolean(window.jupyterapp?.shell?.layoutModified)", 60)
+                shown.run("window.jupyterapp.restored.then(() => true)")
+                yield shown
+        finally:
+            server.terminate()
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as asked:
+        return asked.connect_ex(("127.0.0.1", port)) == 0

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -20,7 +18,7 @@ import pytest
 pytest.importorskip("jupyterlab", reason="JupyterLab is in the extra 'lab'")
 pytest.importorskip("websocket", reason="comes with JupyterLab")
 
-from tests.lab.browser import Page, page
+from tests.lab.browser import Page, jupyterlab
 
 REPOSITORY = Path(__file__).parents[2]
 CHROMIUM = next(
@@ -54,33 +52,12 @@ def lab(tmp_path_factory):
     folder = tmp_path_factory.mktemp("lab")
     for chapter in CHAPTERS:
         shutil.copy(REPOSITORY / "notebooks" / f"{chapter}.ipynb", folder)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     outputs = os.environ.get("OCCKD_OUTPUTS", str(folder / "outputs"))
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", f"--port={port}", "--allow-root",
-               "--expose-app-in-browser", "--IdentityProvider.token=half", str(folder)]  # fmt: skip
     made = {"OCCKD_OUTPUTS": str(Path(outputs).resolve()), "OCCKD_ROOT": str(REPOSITORY),
             "OMP_NUM_THREADS": "1", "JUPYTER_CONFIG_DIR": str(folder / ".config")}  # fmt: skip
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, env={**os.environ, **made}, **quiet) as server:
-        try:
-            end = time.monotonic() + 60
-            while not answers(port):
-                assert time.monotonic() < end and server.poll() is None, "JupyterLab does not begin"
-                time.sleep(0.3)
-            address = f"http://127.0.0.1:{port}/lab?token=half&reset"
-            with page(CHROMIUM, folder / ".chromium", address) as shown:
-                shown.wait("Boolean(window.jupyterapp?.shell?.layoutModified)", 60)
-                shown.run("window.jupyterapp.restored.then(() => true)")
-                yield shown
-        finally:
-            server.terminate()
-
-
-def answers(port: int) -> bool:
-    with socket.socket() as asked:
-        return asked.connect_ex(("127.0.0.1", port)) == 0
+    command = [sys.executable, "-m", "jupyterlab", str(folder)]
+    with jupyterlab(CHROMIUM, command, made, folder / ".chromium", 60) as shown:
+        yield shown
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS)

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
 import sys
-import time
 
 import nbformat
 import pytest
@@ -15,8 +11,8 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 pytest.importorskip("jupyterlab", reason="JupyterLab is in the extra 'lab'")
 pytest.importorskip("websocket", reason="comes with JupyterLab")
 
-from tests.lab.browser import page
-from tests.lab.test_lab import CHROMIUM, RUN, answers
+from tests.lab.browser import jupyterlab
+from tests.lab.test_lab import CHROMIUM, RUN
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="there is no Chromium")
 
@@ -41,38 +37,23 @@ def root(tmp_path):
     return tmp_path
 
 
-def test_a_saved_chapter_leaves_the_book_alone_and_its_links_work(root, tmp_path_factory):
+def test_a_saved_chapter_leaves_the_book_alone_and_its_links_work(
+    root, tmp_path_factory, monkeypatch
+):
+    monkeypatch.delenv("OCCKD_OUTPUTS", raising=False)
     profile = tmp_path_factory.mktemp("browser")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     before = {path: path.read_bytes() for path in (root / "notebooks").iterdir()}
-    more = ["--no-browser", f"--port={port}", "--allow-root", "--expose-app-in-browser",
-            "--IdentityProvider.token=half"]  # fmt: skip
-    command = [sys.executable, "-m", "occkd_lib", "lab", "--", *more]
-    env = {**os.environ, "OCCKD_ROOT": str(root), "JUPYTER_CONFIG_DIR": str(profile / "config")}
-    env.pop("OCCKD_OUTPUTS", None)
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, env=env, **quiet) as server:
-        try:
-            end = time.monotonic() + 90
-            while not answers(port):
-                assert time.monotonic() < end and server.poll() is None, "JupyterLab does not begin"
-                time.sleep(0.3)
-            address = f"http://127.0.0.1:{port}/lab?token=half&reset"
-            with page(CHROMIUM, profile / "chromium", address) as shown:
-                shown.wait("Boolean(window.jupyterapp?.shell?.layoutModified)", 60)
-                shown.run("window.jupyterapp.restored.then(() => true)")
-                said = shown.run(RUN % "outputs/lab/01_a")
-                assert said == {"errors": [], "run": 5}
-                assert shown.run(SAVE)
-                for name, path in (("table.md", "outputs/reference/table.md"),
-                                   ("02_b", "outputs/lab/02_b.ipynb")):  # fmt: skip
-                    shown.wait(f"Boolean({LINK % name})", 30)
-                    shown.run(f"{LINK % name}.click()")
-                    shown.wait(OPEN % path, 30)
-        finally:
-            server.terminate()
+    command = [sys.executable, "-m", "occkd_lib", "lab", "--"]
+    made = {"OCCKD_ROOT": str(root), "JUPYTER_CONFIG_DIR": str(profile / "config")}
+    with jupyterlab(CHROMIUM, command, made, profile / "chromium", 90) as shown:
+        said = shown.run(RUN % "outputs/lab/01_a")
+        assert said == {"errors": [], "run": 5}
+        assert shown.run(SAVE)
+        for name, path in (("table.md", "outputs/reference/table.md"),
+                           ("02_b", "outputs/lab/02_b.ipynb")):  # fmt: skip
+            shown.wait(f"Boolean({LINK % name})", 30)
+            shown.run(f"{LINK % name}.click()")
+            shown.wait(OPEN % path, 30)
     assert {path: path.read_bytes() for path in (root / "notebooks").iterdir()} == before
     copy = nbformat.read(root / "outputs" / "lab" / "01_a.ipynb", 4)
     assert copy.cells[1].outputs, "the copy has what was run"
