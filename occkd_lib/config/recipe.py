@@ -18,6 +18,7 @@ from occkd_lib.occlusion import occluder
 from occkd_lib.plugins import did_you_mean
 from occkd_lib.settings import Settings
 from occkd_lib.tasks import task_of
+from occkd_lib.training.batches import Moves
 
 
 class Ablation(Settings):
@@ -54,6 +55,10 @@ class Experiment(Settings):
     precision: Literal["fp32", "bf16"] = "fp32"
     flip: bool = True
     shift: int = Field(0, ge=0, le=16, description="random shift in pixels; needs a live teacher")
+    scale: float = Field(
+        0, ge=0, le=0.5, description="... share of size", exclude_if=lambda v: not v
+    )
+    tilt: float = Field(0, ge=0, le=45, description="... degrees", exclude_if=lambda v: not v)
     stages: dict[str, SerializeAsAny[StageSettings]] = Field(min_length=1)
     ablations: dict[str, Ablation] = {}
     ablation_seeds: tuple[int, ...] | None = Field(None, description="default: all seeds")
@@ -139,6 +144,11 @@ class Experiment(Settings):
             except (ValueError, OcckdError) as error:
                 raise ValueError(f"ablations.{name}: {error}") from None
         return self
+
+    @property
+    def moves(self) -> Moves:
+        """How far training faces are moved at random."""
+        return Moves(self.shift, self.scale, self.tilt)
 
     def _begins_alike(self, settings: Any) -> None:
         """A stage that begins with another's weights has that one's network."""

@@ -14,6 +14,7 @@ from occkd_lib.models import FaceNet, NetworkSettings
 from occkd_lib.runs import Run
 from occkd_lib.settings import Settings
 from occkd_lib.tasks import Task
+from occkd_lib.training.batches import Moves
 from occkd_lib.training.device import Compute
 from occkd_lib.training.predict import FrozenTeacher
 from occkd_lib.training.views import Views
@@ -113,7 +114,7 @@ class Job:
     seed: int
     batch_size: int
     flip: bool
-    shift: int
+    moves: Moves
     compute: Compute
     run: Run
     say: Callable[[str], None]

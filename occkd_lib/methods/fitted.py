@@ -132,7 +132,7 @@ class Fitted(Method):
             batch_size=settings.batch_size or job.batch_size,
             seed=seed,
             flip=job.flip,
-            shift=job.shift,
+            moves=job.moves,
             label_share=settings.label_share,
         )
         own = views.faces.loss

@@ -109,7 +109,7 @@ class Triplet(Distilled):
 class TripletTerm(nn.Module):
     """Eq. 4, 6-7: mined once an epoch, then a loss on every batch.
 
-    With random shifts or windows, anchors and negatives are moved, positives and mining are not.
+    With random moves or windows, anchors and negatives are moved, positives and mining are not.
     """
 
     def __init__(

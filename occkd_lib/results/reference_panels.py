@@ -63,7 +63,9 @@ def reference_gains(
                 "p (faces)": line[f"p_vs_{against}_faces"], "p": line[f"p_vs_{against}"],
                 "p (Holm)": line[f"p_vs_{against}_holm"], "seeds": line["seeds"],
             })  # fmt: skip
-    return section(pd.DataFrame(lines), f"none of {', '.join(rows or ['any'])} against a {against}")
+    nothing = f"none of {', '.join(rows or ['any'])} against a {against}"
+    family = f"all rows of a recipe, data set and task that have a {against}"
+    return section(pd.DataFrame(lines), nothing, family)
 
 
 def reference_contrasts(
@@ -110,7 +112,7 @@ def reference_contrasts(
                 "difference low": gap.low, "difference high": gap.high, "p": gap.p,
                 "p (Holm)": float("nan"), "seeds": len(both),
             })  # fmt: skip
-    return section(pd.DataFrame(lines), "no such pair of rows")
+    return section(pd.DataFrame(lines), "no such pair of rows", "these comparisons")
 
 
 def experiments(where: Where) -> Iterable[tuple[str, str, pd.DataFrame]]:
@@ -171,8 +173,11 @@ def reference_answers(recipe: str, name: str, sides: Iterable[tuple[str, str]]) 
     return tables
 
 
-def section(table: pd.DataFrame, nothing: str) -> Section:
-    """The table in words; OcckdError with ``nothing`` for an empty one."""
+def section(table: pd.DataFrame, nothing: str, family: str) -> Section:
+    """The table in words; OcckdError with ``nothing`` for an empty one.
+
+    A p (Holm) that is not there yet is adjusted over the table. family: over what, in words.
+    """
     if table.empty:
         raise OcckdError(f"the reference has {nothing}")
     unknown = table["p (Holm)"].isna()
@@ -191,10 +196,12 @@ def section(table: pd.DataFrame, nothing: str) -> Section:
         ],
         "p (Holm)": table["p (Holm)"].map(p_text), "seeds": table["seeds"],
     })  # fmt: skip
-    return Section("On real faces", sentence(table), table, text.set_index(["recipe", "method"]))
+    return Section(
+        "On real faces", sentence(table, family), table, text.set_index(["recipe", "method"])
+    )
 
 
-def sentence(table: pd.DataFrame) -> str:
+def sentence(table: pd.DataFrame, family: str) -> str:
     """How many rows are better, worse, or not told apart from what they stand against."""
     sign = table["metric"].map({name: metric.sign for name, metric in METRICS.items()})
     told = table["p (Holm)"] < LEVEL
@@ -208,4 +215,5 @@ def sentence(table: pd.DataFrame) -> str:
         if rows.any():
             names = sorted(set(table.loc[rows, "recipe"]))
             said.append(f"{words} in {rows.sum()} ({', '.join(names)})")
-    return f"Of {len(table)} comparisons: {'; '.join(said)} (p by Holm's rule below {LEVEL})."
+    rule = f"p below {LEVEL} by Holm's rule over {family}"
+    return f"Of {len(table)} comparisons: {'; '.join(said)} ({rule})."

@@ -66,9 +66,13 @@ def reference_attention(
             missing = missing or str(error)
             continue
         mass, minus = table.columns[2:4]
-        parts[f"{recipe}/{name}"] = table[["network", "sees", "n", "seeds"]].assign(
-            **{"mass, %": table[mass], "minus student": table[minus].fillna("")}
-        )
+        own = minus.removeprefix("minus ").removesuffix(
+            ", points"
+        )  # its half, as it was called once
+        parts[f"{recipe}/{name}"] = table[["network", "sees", "n", "seeds"]].assign(**{
+            "network": table["network"].replace(own, "student"),
+            "mass, %": table[mass], "minus student": table[minus].fillna(""),
+        })  # fmt: skip
     if not parts:
         raise OcckdError(missing)
     found = pd.concat(parts, names=["recipe"]).reset_index("recipe")
@@ -83,7 +87,8 @@ def reference_attention(
         for words, names in sides.items() if names
     ]  # fmt: skip
     text = f"{', '.join(networks)} against the student, {len(asked)} comparisons, mass on the "
-    text += f"visible part: {'; '.join(said)} (95 % intervals over faces, one at a time)."
+    text += f"visible part: {'; '.join(said)} (95 % intervals over faces, one at a time; a "
+    text += "difference is over the faces of which both networks have a map)."
     return Section("Grad-CAM on real faces", text, found, found.set_index(["recipe", "network"]))
 
 

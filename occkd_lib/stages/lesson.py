@@ -40,7 +40,7 @@ def first_lesson(recipe: Recipe, experiment: str, seed: int, stage: str, faces: 
         return load_network(network, outputs, parents[parent])
 
     def teacher(parent: str, views: Views) -> FrozenTeacher:
-        model, live = load(parent), chosen.shift > 0 or views.spec.margin > 0
+        model, live = load(parent), bool(chosen.moves) or views.spec.margin > 0
         if not views.serves(model):
             views = views_of(few, model, cpu)
         return FrozenTeacher(model, views, what.parents[parent].view, compute=cpu, live=live)

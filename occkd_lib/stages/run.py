@@ -104,7 +104,17 @@ def origin(run: Run) -> str:
 
 def decides(experiment: Experiment, stage: Stage) -> dict[str, Any]:
     """The part of an experiment that decides what a stage does."""
-    shared = {"data", "test_on", "task", "batch_size", "precision", "flip", "shift"}
+    shared = {
+        "data",
+        "test_on",
+        "task",
+        "batch_size",
+        "precision",
+        "flip",
+        "shift",
+        "scale",
+        "tilt",
+    }
     elsewhere = {"tune", "view", "network", "title"}
     if stage.settings.controls:
         elsewhere.add("of")  # whose control it is changes nothing in it
@@ -138,7 +148,7 @@ def job(
     def teacher(parent: str, views: Views) -> FrozenTeacher:
         return frozen_teacher(
             parents[parent], stage.parents[parent].view, load, parent, views, compute,
-            live=experiment.shift > 0 or views.spec.margin > 0,
+            live=bool(experiment.moves) or views.spec.margin > 0,
         )  # fmt: skip
 
     return Job(
@@ -150,7 +160,7 @@ def job(
         seed=seed,
         batch_size=experiment.batch_size,
         flip=experiment.flip,
-        shift=experiment.shift,
+        moves=experiment.moves,
         compute=compute,
         run=run,
         say=say,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -16,10 +17,37 @@ from occkd_lib.training.views import Views
 
 
 @dataclass(frozen=True)
-class Batch:
-    """index, flipped: B. target: B. soft_target: B x K or None. offset: B x 2 or None.
+class Moves:
+    """How far the faces of a batch are moved at random, each by itself; a mirror is not a move.
 
-    ``inputs(visible)`` renders the batch's faces (or others, with the same flips and shifts).
+    shift: pixels, either way. scale: share of the size by which a face is made larger or smaller.
+    tilt: degrees, either way.
+    """
+
+    shift: int = 0
+    scale: float = 0.0
+    tilt: float = 0.0
+
+    def __bool__(self) -> bool:
+        return self.shift > 0 or self.scale > 0 or self.tilt > 0
+
+    def poses(self, n: int, draw: torch.Generator) -> Tensor | None:
+        """n x 2, float32: factors, as many larger as smaller, and radians; None for none."""
+        if not (self.scale or self.tilt):
+            return None
+        spans = torch.tensor([math.log1p(self.scale), math.radians(self.tilt)])
+        pose = (2 * torch.rand(n, 2, generator=draw) - 1) * spans
+        return torch.stack([pose[:, 0].exp(), pose[:, 1]], dim=1)
+
+
+STILL = Moves()
+
+
+@dataclass(frozen=True)
+class Batch:
+    """index, flipped: B. target: B. soft_target: B x K or None. offset, pose: B x 2 or None.
+
+    ``inputs(visible)`` renders the batch's faces (or others, flipped and moved alike).
     labelled: where only some faces' labels may be used, as many of those; else None.
     """
 
@@ -29,6 +57,7 @@ class Batch:
     target: Tensor
     soft_target: Tensor | None
     offset: Tensor | None
+    pose: Tensor | None = None
     labelled: Batch | None = None
 
     @property
@@ -39,16 +68,16 @@ class Batch:
     def inputs(
         self, visible: str, index: Tensor | None = None, *, views: Views | None = None
     ) -> Tensor:
-        """Normalised B x C x S x S; teacher and student see the same flip and shift.
+        """Normalised B x C x S x S; teacher and student see the face moved alike.
 
-        index: other faces, with this batch's flips and shifts. views: of another network, whose
+        index: other faces, flipped and moved as this batch's are. views: of another network, whose
         input may have another size; see ``carried_over``.
         """
         index = self.index if index is None else index
         views, offset = views or self.views, self.offset
         if offset is not None and views.spec != self.views.spec:
             offset = carried_over(offset, self.views.spec, views.spec)
-        return views.inputs(visible, index, self.flipped, offset)
+        return views.inputs(visible, index, self.flipped, offset, self.pose)
 
 
 def carried_over(offset: Tensor, ours: InputSpec, theirs: InputSpec) -> Tensor | None:
@@ -68,7 +97,7 @@ class Batches:
     """All faces once an epoch, in an order that depends on (seed, epoch) alone.
 
     So an epoch can be run again after a kill and is the same epoch, and methods that are compared
-    meet the same faces, flipped and shifted alike. label_share: of the faces whose labels may be
+    meet the same faces, flipped and moved alike. label_share: of the faces whose labels may be
     used (``labels.labelled_faces``); every batch then brings a second one, of these alone.
     """
 
@@ -79,13 +108,13 @@ class Batches:
         batch_size: int,
         seed: int,
         flip: bool = True,
-        shift: int = 0,
+        moves: Moves = STILL,
         label_share: float | None = None,
     ) -> None:
-        if shift and views.spec.margin:
+        if moves.shift and views.spec.margin:
             raise OcckdError("shift and resize: both move the face; choose one of them")
         self.views, self.batch_size, self.seed = views, batch_size, seed
-        self.flip, self.shift = flip, shift
+        self.flip, self.moves = flip, moves
         faces, device = views.faces, views.device
         self.targets = faces.targets.to(device)
         self.soft = None if faces.soft_targets is None else faces.soft_targets.to(device)
@@ -105,12 +134,14 @@ class Batches:
         order = torch.randperm(n, generator=stream(self.seed, "order", number)).to(device)
         flips = torch.rand(n, generator=stream(self.seed, "flips", number)) < 0.5
         flipped = flips.to(device) & self.flip
-        offset, margin = None, self.views.spec.margin
-        if self.shift or margin:
-            span, draw = (-self.shift, self.shift + 1), stream(self.seed, "shifts", number)
+        offset, shift, margin = None, self.moves.shift, self.views.spec.margin
+        if shift or margin:
+            span, draw = (-shift, shift + 1), stream(self.seed, "shifts", number)
             if margin:  # every window of the face is as likely
                 span = -(margin // 2), margin - margin // 2 + 1
             offset = torch.randint(*span, (n, 2), generator=draw).to(device)
+        pose = self.moves.poses(n, stream(self.seed, "poses", number))
+        pose = None if pose is None else pose.to(device)
         targets, soft = self.targets, self.soft
         if self.sample_labels and soft is not None:  # one label per draw
             draw = stream(self.seed, "labels", number)
@@ -125,6 +156,7 @@ class Batches:
                 targets[rows],
                 None if soft is None else soft[rows],
                 None if offset is None else offset[rows],
+                None if pose is None else pose[rows],
                 labelled,
             )
 

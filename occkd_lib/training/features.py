@@ -52,11 +52,18 @@ class FeatureViews(Views):
         return frozen is not None and frozen.reads == self.model.reads
 
     def inputs(
-        self, visible: str, index: Tensor, flipped: Tensor, offset: Tensor | None = None
+        self,
+        visible: str,
+        index: Tensor,
+        flipped: Tensor,
+        offset: Tensor | None = None,
+        pose: Tensor | None = None,
     ) -> Tensor:
-        """Features B x F, float32. flipped: B bool. OcckdError for an offset: they lie fixed."""
-        if offset is not None:
-            raise OcckdError("a frozen trunk has seen the faces where they are: set shift to 0")
+        """Features B x F, float32. flipped: B bool. OcckdError for faces that are moved."""
+        if offset is not None or pose is not None:
+            raise OcckdError(
+                "a frozen trunk has seen the faces where they are: set shift, scale and tilt to 0"
+            )
         seen = self.features(visible, False)[index]
         if flipped.any():
             seen = torch.where(flipped[:, None], self.features(visible, True)[index], seen)

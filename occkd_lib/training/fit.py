@@ -23,16 +23,21 @@ from occkd_lib.training.settings import FitSettings
 
 
 def make_optimizer(parameters: list[nn.Parameter], settings: FitSettings) -> torch.optim.Optimizer:
-    """SGD, Adam or AdamW as the recipe says; AdamW spares biases and norms from decay."""
+    """SGD, Adam or AdamW as the recipe says; AdamW spares biases and norms from decay.
+
+    Fused: one kernel for all tensors, on the CPU, too (there a quarter of the optimiser's time).
+    """
     lr, decay = settings.lr, settings.weight_decay
     if settings.optimizer == "sgd":
-        return torch.optim.SGD(parameters, lr=lr, momentum=settings.momentum, weight_decay=decay)
+        return torch.optim.SGD(
+            parameters, lr=lr, momentum=settings.momentum, weight_decay=decay, fused=True
+        )
     if settings.optimizer == "adam":
-        return torch.optim.Adam(parameters, lr=lr, weight_decay=decay)
+        return torch.optim.Adam(parameters, lr=lr, weight_decay=decay, fused=True)
     matrices = [p for p in parameters if p.ndim > 1]
     vectors = [p for p in parameters if p.ndim <= 1]
     groups: list[dict[str, Any]] = [{"params": matrices}, {"params": vectors, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=lr, weight_decay=decay)
+    return torch.optim.AdamW(groups, lr=lr, weight_decay=decay, fused=True)
 
 
 def make_schedule(optimizer: torch.optim.Optimizer, settings: FitSettings, steps: int) -> Any:
@@ -117,6 +122,10 @@ class Progress:
             number, name = key.split("/")
             slots.setdefault(int(number), {})[name] = value
         self.optimizer.load_state_dict({"state": slots, "param_groups": facts["param_groups"]})
+        for parameter, own in self.optimizer.state.items():
+            for name, value in own.items():
+                if value.shape == parameter.shape:  # fused kernels pair values by their place
+                    own[name] = torch.empty_like(parameter).copy_(value)  # in memory
         if self.schedule:
             self.schedule.load_state_dict(facts["schedule"])
         self.history = facts["history"]

@@ -47,7 +47,7 @@ def together(
 class FrozenTeacher:
     """A teacher that runs once: what it says of every face, in both orientations.
 
-    Exact, because its inputs are finitely many and it is in eval mode. With random shifts or
+    Exact, because its inputs are finitely many and it is in eval mode. With random moves or
     windows they are not (``live``), and ``of`` runs the teacher on the batch at hand instead.
     views: the training faces as *its* input wants them; view: what it sees of them.
     """
@@ -79,7 +79,7 @@ class FrozenTeacher:
 
     @torch.no_grad()
     def of(self, batch: Batch) -> Prediction:
-        """The teacher's answer to the batch's faces, flipped and shifted as the student's are."""
+        """The teacher's answer to the batch's faces, flipped and moved as the student's are."""
         if self.live:
             inputs = batch.inputs(self.view, views=self.views)
             with self.compute.autocast():

@@ -1,12 +1,12 @@
 """From stored faces to network inputs, batched, on the device.
 
-native uint8 -> occlude -> grey or colour -> resize -> uint8 -> window -> flip -> shift ->
-normalise.
+native uint8 -> occlude -> grey or colour -> resize -> uint8 -> scale and tilt -> window -> flip ->
+shift -> normalise.
 
-The faces are finitely many, so everything before the flip is done once, where that makes the
-data smaller and there is room for it, and else batch by batch; both ways give the same bytes. In
-main memory there is no other copy of the native faces than the one the FaceSet reads from, which
-may be a file; it is read batch by batch where a GPU has no room for all of them.
+The faces are finitely many, so everything up to the resize is done once, where that makes the data
+smaller and there is room for it, and else batch by batch; both ways give the same bytes. In main
+memory there is no other copy of the native faces than the one the FaceSet reads from, which may be
+a file; it is read batch by batch where a GPU has no room for all of them.
 """
 
 from __future__ import annotations
@@ -67,6 +67,20 @@ def shift_pixels(pixels: Tensor, offset: Tensor) -> Tensor:
     return (moved * inside[..., None]).permute(0, 3, 1, 2).contiguous()
 
 
+def scale_and_tilt(pixels: Tensor, pose: Tensor) -> Tensor:
+    """Make every face larger by its own factor and turn it by its own angle, about the middle.
+
+    uint8 B x C x S x S, bilinear; zeros come in. pose: B x 2, factors and angles (radians,
+    counter-clockwise).
+    """
+    factor, angle = pose[:, 0], pose[:, 1]
+    cos, sin = angle.cos() / factor, angle.sin() / factor
+    none = torch.zeros_like(cos)
+    source = torch.stack([cos, -sin, none, sin, cos, none], dim=1).view(-1, 2, 3)
+    grid = F.affine_grid(source, list(pixels.shape), align_corners=False)
+    return F.grid_sample(pixels.float(), grid, align_corners=False).round().to(torch.uint8)
+
+
 def window(pixels: Tensor, spec: InputSpec, offset: Tensor | None) -> Tensor:
     """The part of the whole faces that the network sees, B x C x size x size.
 
@@ -111,9 +125,19 @@ class Views:
         """Are these the inputs that ``model`` wants?"""
         return model.input_spec == self.spec and frozen_of(model) is None
 
-    def pixels(self, visible: str, index: Tensor, offset: Tensor | None = None) -> Tensor:
-        """uint8 B x C x S x S of the faces at ``index`` (on the device); offset: see ``window``."""
+    def pixels(
+        self,
+        visible: str,
+        index: Tensor,
+        offset: Tensor | None = None,
+        pose: Tensor | None = None,
+    ) -> Tensor:
+        """uint8 B x C x S x S of the faces at ``index`` (on the device).
+
+        offset: see ``window``. pose: see ``scale_and_tilt``.
+        """
         whole = self._whole(visible, index)
+        whole = whole if pose is None else scale_and_tilt(whole, pose)
         return window(whole, self.spec, offset) if self.spec.margin else whole
 
     def _whole(self, visible: str, index: Tensor) -> Tensor:
@@ -143,13 +167,19 @@ class Views:
         return shape.numel() <= SHARE * free_bytes(self.device)
 
     def inputs(
-        self, visible: str, index: Tensor, flipped: Tensor, offset: Tensor | None = None
+        self,
+        visible: str,
+        index: Tensor,
+        flipped: Tensor,
+        offset: Tensor | None = None,
+        pose: Tensor | None = None,
     ) -> Tensor:
         """Normalised float32 B x C x S x S. flipped: B bool.
 
         offset: B x 2 or None; of the window where the network sees one, else of ``shift_pixels``.
+        pose: B x 2 or None, of ``scale_and_tilt``.
         """
-        pixels = self.pixels(visible, index, offset)
+        pixels = self.pixels(visible, index, offset, pose)
         pixels = torch.where(flipped[:, None, None, None], pixels.flip(3), pixels)
         if offset is not None and not self.spec.margin:
             pixels = shift_pixels(pixels, offset)

@@ -19,7 +19,7 @@ from occkd_lib.methods.triplet import TripletObjective, TripletSettings, Triplet
 from occkd_lib.mining import Triplets
 from occkd_lib.models import NetworkSettings
 from occkd_lib.training import views as of_views
-from occkd_lib.training.batches import Batches
+from occkd_lib.training.batches import Batches, Moves
 from occkd_lib.training.device import Compute
 from occkd_lib.training.objective import Objective
 from occkd_lib.training.predict import FrozenTeacher, predict
@@ -73,15 +73,15 @@ def adapter_on_cuda(student, teacher):
         return torch.nn.Identity() if same else torch.nn.Linear(student.embedding_dim, width)
 
 
-@pytest.mark.parametrize("shift", [0, 2])
+@pytest.mark.parametrize("moves", [Moves(), Moves(2, 0.1, 10)])
 @pytest.mark.parametrize("width", [4, 6])
 @pytest.mark.parametrize("name", ["task", "soft targets", "hint", "triplet"])
-def test_one_step_of_every_objective(on_fake_cuda, faces, name, width, shift):
+def test_one_step_of_every_objective(on_fake_cuda, faces, name, width, moves):
     student, teacher = network(4), network(width)
     views = Views(faces, student.input_spec, CUDA.device)
-    frozen = FrozenTeacher(teacher, views, "full", compute=CUDA, live=shift > 0)
+    frozen = FrozenTeacher(teacher, views, "full", compute=CUDA, live=bool(moves))
     objective = objective_of(name, views, frozen, student)
-    batches = Batches(views, batch_size=10, seed=0, shift=shift)
+    batches = Batches(views, batch_size=10, seed=0, moves=moves)
     for batch in batches.epoch(0):
         with CUDA.autocast():
             loss = objective(student, batch)

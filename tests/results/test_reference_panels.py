@@ -83,9 +83,9 @@ def test_the_sentence_follows_the_numbers():
         row(2, 0.01, recipe="a"), row(-1, 0.01, "mean_absolute_error", "b"), row(1, 0.01,
         "mean_absolute_error", "c"), row(-3, 0.2, recipe="d"),
     ])  # fmt: skip
-    assert sentence(table) == (
+    assert sentence(table, "a family") == (
         "Of 4 comparisons: better in 2 (a, b); worse in 1 (c); not told apart in 1 (d) "
-        "(p by Holm's rule below 0.05)."
+        "(p below 0.05 by Holm's rule over a family)."
     )
 
 
@@ -95,8 +95,9 @@ def test_p_without_a_published_family_is_adjusted_over_the_rows(written):
         "against": "c", "metric": "accuracy", "difference": 1, "difference low": 0,
         "difference high": 2, "seeds": 3, "p (Holm)": np.nan,
     }  # fmt: skip
-    found = section(pd.DataFrame([{**one, "p": 0.01}, {**one, "p": 0.04}]), "nothing")
+    found = section(pd.DataFrame([{**one, "p": 0.01}, {**one, "p": 0.04}]), "nothing", "both")
     assert list(found.table["p (Holm)"]) == [0.02, 0.04]
+    assert found.sentence.endswith("by Holm's rule over both).")
     assert found.text["value"].iloc[0] == "accuracy 1.00 [0.00, 2.00] %"
     assert found.text["difference"].iloc[0] == "+1.00 [+0.00, +2.00] points"
 

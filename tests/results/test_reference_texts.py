@@ -49,6 +49,18 @@ def test_mass_against_the_student(folder):
     assert "more in 1 (tiny/fer)" in reference_attention(["control"], where).sentence
 
 
+def test_an_older_table_calls_the_student_by_its_half(folder):
+    older = MASS.replace("minus student", "minus student_lower").replace(
+        "\nstudent,", "\nstudent_lower,"
+    )
+    (folder / "grad-cam-fer.csv").write_text(older)
+    then = reference_attention(["triplet"], [("tiny", "fer")])
+    (folder / "grad-cam-fer.csv").write_text(MASS)
+    now = reference_attention(["triplet"], [("tiny", "fer")])
+    assert then.sentence == now.sentence and then.text.equals(now.text)
+    assert now.text.index[0] == ("tiny/fer", "student")
+
+
 def test_nothing_on_file_says_how_to_write_it(folder):
     with pytest.raises(OcckdError, match=r"reference/tiny/ablation-fer-\w+.csv: write it with"):
         reference_ablations("tiny", "fer")

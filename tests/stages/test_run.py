@@ -118,9 +118,24 @@ def test_weights_that_were_replaced_are_noticed(outputs, tiny, tmp_path):
     assert run_stage(recipe, "gender", 0, "other_half", say=silent).done
 
 
-def test_a_shifted_teacher_runs_live(outputs):
-    recipe = tiny_recipe(shift=2)
-    assert run_stage(recipe, "gender", 0, "standard", say=silent).done
+@pytest.mark.parametrize("moves", [{"shift": 2}, {"scale": 0.1}, {"tilt": 5}])
+def test_a_teacher_of_moved_faces_runs_live(outputs, monkeypatch, moves):
+    lives, frozen_teacher = [], running.frozen_teacher
+
+    def remembering(*rest, live):
+        lives.append(live)
+        return frozen_teacher(*rest, live=live)
+
+    monkeypatch.setattr(running, "frozen_teacher", remembering)
+    run = run_stage(tiny_recipe(**moves), "gender", 0, "standard", say=silent)
+    assert run.done and lives == [True]
+    assert moves.items() <= run.status["config"].items()
+
+
+def test_moves_that_are_not_asked_for_are_not_in_the_protocol(outputs, tiny):
+    """So that what was trained before there were scale and tilt is found again."""
+    config = run_stage(tiny, "gender", 0, "teacher", say=silent).status["config"]
+    assert config["shift"] == 0 and not {"scale", "tilt"} & set(config)
 
 
 def test_a_loss_that_is_no_number_stops_the_stage_and_says_where(outputs, tiny, monkeypatch):

@@ -94,5 +94,5 @@ def test_what_serves_whom(faces, net):
 
 def test_faces_lie_still(faces, net, outputs):
     views, index = views_of(faces, net, CPU), torch.arange(4)
-    with pytest.raises(OcckdError, match="set shift to 0"):
+    with pytest.raises(OcckdError, match="set shift, scale"):
         views.inputs("full", index, index < 0, torch.zeros(4, 2, dtype=torch.int64))

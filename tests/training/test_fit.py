@@ -70,6 +70,26 @@ def test_adamw_spares_vectors_from_decay():
         assert type(made) is kind and made.param_groups[0]["weight_decay"] == 0.3
 
 
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
+def test_fused_steps_are_plain_steps_whatever_the_memory_format(name):
+    """Fused kernels walk through memory; a convolution's is not in the order of its shape."""
+    torch.manual_seed(0)
+    chosen = FitSettings(epochs=1, lr=0.1, optimizer=name, weight_decay=0.3)
+    ours, theirs = (nn.Conv2d(3, 4, 3).to(memory_format=torch.channels_last) for _ in range(2))
+    theirs.load_state_dict(ours.state_dict())
+    fused, plain = (make_optimizer(list(net.parameters()), chosen) for net in (ours, theirs))
+    for group in plain.param_groups:
+        group["fused"] = False
+    for _ in range(3):
+        faces = torch.randn(2, 3, 8, 8).contiguous(memory_format=torch.channels_last)
+        for net, optimizer in ((ours, fused), (theirs, plain)):
+            optimizer.zero_grad()
+            net(faces).square().mean().backward()
+            optimizer.step()
+    for ours_now, theirs_now in zip(ours.parameters(), theirs.parameters(), strict=True):
+        torch.testing.assert_close(ours_now, theirs_now)
+
+
 def test_the_best_weights_are_a_copy_of_their_moment():
     layer, nothing = nn.Linear(1, 1, bias=False), nn.Identity()
     progress = Progress(layer, nothing, torch.optim.SGD(layer.parameters(), lr=0.1), None)

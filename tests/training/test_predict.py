@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from occkd_lib.models import NetworkSettings
-from occkd_lib.training.batches import Batches
+from occkd_lib.training.batches import Batches, Moves
 from occkd_lib.training.device import Compute
 from occkd_lib.training.predict import FrozenTeacher, predict
 from occkd_lib.training.views import Views
@@ -41,11 +41,23 @@ def test_a_live_teacher_of_another_size_sees_the_shift_in_proportion(faces, netw
     small = Views(faces, half_size, CPU.device)
     views = Views(faces, network.input_spec, CPU.device)
     teacher = FrozenTeacher(network, views, "full", compute=CPU, live=True)
-    batch = next(iter(Batches(small, batch_size=8, seed=0, shift=2).epoch(0)))
+    batch = next(iter(Batches(small, batch_size=8, seed=0, moves=Moves(2)).epoch(0)))
     pixels = views.inputs("full", batch.index, batch.flipped, batch.offset * 2)
     with torch.no_grad():
         expected = network.eval()(pixels)
     torch.testing.assert_close(teacher.of(batch).embedding, expected.embedding)
+
+
+@pytest.mark.parametrize("moves", [Moves(2), Moves(scale=0.2), Moves(tilt=15)])
+def test_a_live_teacher_sees_the_face_where_the_student_sees_it(faces, network, moves):
+    views = Views(faces, network.input_spec, CPU.device)
+    teacher = FrozenTeacher(network, views, "full", compute=CPU, live=True)
+    batch = next(iter(Batches(views, batch_size=8, seed=0, moves=moves).epoch(0)))
+    with torch.no_grad():
+        expected = network.eval()(batch.inputs("full")).embedding
+        still = network(views.inputs("full", batch.index, batch.flipped)).embedding
+    torch.testing.assert_close(teacher.of(batch).embedding, expected)
+    assert not torch.allclose(expected, still, atol=1e-3)
 
 
 def test_prediction_is_made_in_eval_mode_and_leaves_the_mode(faces, network):

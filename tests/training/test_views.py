@@ -5,12 +5,13 @@ import pandas as pd
 import psutil
 import pytest
 import torch
+from PIL import Image
 
 from occkd_lib.data.faceset import ImageRows
 from occkd_lib.models import InputSpec
 from occkd_lib.occlusion import face_keys
-from occkd_lib.training.batches import Batches
-from occkd_lib.training.views import Views, free_bytes, render, shift_pixels
+from occkd_lib.training.batches import Batches, Moves
+from occkd_lib.training.views import Views, free_bytes, render, scale_and_tilt, shift_pixels
 
 CPU = torch.device("cpu")
 SMALL = InputSpec(10, 1, (100.0,), (50.0,))
@@ -58,6 +59,38 @@ def test_shift_moves_and_fills_with_zeros():
     assert moved[1, 0].tolist() == [[3, 0, 0], [6, 0, 0], [9, 0, 0]]
 
 
+def test_a_face_is_turned_counter_clockwise_by_its_own_angle():
+    images = torch.randint(0, 256, (3, 2, 8, 8), dtype=torch.uint8)
+    quarter = torch.pi / 2
+    turned = scale_and_tilt(images, torch.tensor([[1, 0], [1, quarter], [1, -quarter]]))
+    assert torch.equal(turned[0], images[0])
+    assert torch.equal(turned[1], images[1].rot90(1, (1, 2)))
+    assert torch.equal(turned[2], images[2].rot90(-1, (1, 2)))
+
+
+def test_scale_and_tilt_are_pillows_affine_transform():
+    generator = torch.Generator().manual_seed(0)
+    image = torch.randint(0, 256, (1, 1, 21, 21), dtype=torch.uint8, generator=generator)
+    factor, angle = 1.3, 0.4
+    cos, sin = np.cos(angle) / factor, np.sin(angle) / factor
+    middle = 10.5  # Pillow's source of a pixel (x, y): a x + b y + c, d x + e y + f
+    to_source = (cos, -sin, middle * (1 - cos + sin), sin, cos, middle * (1 - sin - cos))
+    expected = Image.fromarray(image[0, 0].numpy()).transform(
+        (21, 21), Image.Transform.AFFINE, to_source, Image.Resampling.BILINEAR
+    )
+    moved = scale_and_tilt(image, torch.tensor([[factor, angle]]))[0, 0].int()
+    inside = slice(3, -3)  # Pillow repeats the edge
+    difference = (moved - torch.from_numpy(np.array(expected)).int()).abs()
+    assert difference[inside, inside].max() <= 1
+
+
+def test_a_smaller_face_lies_in_the_middle_of_black():
+    white = torch.full((1, 1, 8, 8), 255, dtype=torch.uint8)
+    expected = torch.zeros(8, 8, dtype=torch.uint8)
+    expected[2:6, 2:6] = 255
+    assert torch.equal(scale_and_tilt(white, torch.tensor([[0.5, 0.0]]))[0, 0], expected)
+
+
 def test_an_epoch_depends_on_seed_and_number_alone(faces):
     views = Views(faces, SMALL, CPU)
     batches = Batches(views, batch_size=8, seed=1)
@@ -80,13 +113,16 @@ def test_a_last_batch_of_one_face_is_left_out(faces):
     assert [len(b.index) for b in Batches(views, batch_size=28, seed=0).epoch(0)] == [28, 2]
 
 
-def test_teacher_and_student_see_the_same_flip_and_shift(faces):
+@pytest.mark.parametrize("moves", [Moves(3), Moves(scale=0.2), Moves(tilt=20), Moves(2, 0.1, 9)])
+def test_teacher_and_student_see_the_same_face_moved_alike(faces, moves):
     views = Views(faces, InputSpec(20, 1, (0.0,), (1.0,)), CPU)
-    for batch in Batches(views, batch_size=10, seed=0, shift=3).epoch(0):
+    for batch in Batches(views, batch_size=10, seed=0, moves=moves).epoch(0):
         full, lower = batch.inputs("full"), batch.inputs("lower")
-        seen = lower != 0
-        assert seen.any()
-        assert torch.equal(full[seen], lower[seen])
+        still = views.inputs("full", batch.index, batch.flipped)
+        assert not any(torch.equal(a, b) for a, b in zip(full, still, strict=True) if moves.scale)
+        upper = batch.inputs("upper")
+        assert (lower + upper - full).abs().max() <= 1, "the cut line goes with the face"
+        assert (lower != 0).any() and (upper != 0).any()
 
 
 EQUAL = InputSpec(20, 1, (0.0,), (1.0,))

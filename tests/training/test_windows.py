@@ -8,7 +8,7 @@ import torch
 from occkd_lib.errors import OcckdError
 from occkd_lib.models import InputSpec, NetworkSettings
 from occkd_lib.training import views as of_views
-from occkd_lib.training.batches import Batches, carried_over
+from occkd_lib.training.batches import Batches, Moves, carried_over
 from occkd_lib.training.device import Compute
 from occkd_lib.training.predict import FrozenTeacher, predict
 from occkd_lib.training.views import Views, render, window
@@ -109,4 +109,4 @@ def test_a_stage_with_windows_asks_its_teacher_live(outputs, monkeypatch):
 
 def test_windows_and_shifts_are_not_mixed(faces):
     with pytest.raises(OcckdError, match="shift and resize"):
-        Batches(Views(faces, SPEC, CPU.device), batch_size=8, seed=0, shift=2)
+        Batches(Views(faces, SPEC, CPU.device), batch_size=8, seed=0, moves=Moves(2))
