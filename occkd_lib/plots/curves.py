@@ -29,6 +29,11 @@ WHOSE: dict[str, tuple[str, Any, str, str]] = {  # stage: legend, who says it, h
     "half_taught": ("{loss}, another half-face network", OTHER, "-", "P"),
     "pseudo_labels": ("pseudo-labels, no teacher", NOBODY, "-.", "X"),
 }
+NEITHER = ("student", "control")
+NO_MORE = tuple(
+    stage for stage, (_, color, *_) in WHOSE.items() if color in (MODEST, ITSELF, OTHER, NOBODY)
+)
+BELOW: dict[str, Any] = {"loc": "upper center", "bbox_to_anchor": (0.5, -0.24), "frameon": False}
 CURVES = ((None, "low", "high"), ("difference", "difference low", "difference high"))
 
 
@@ -71,32 +76,42 @@ def setting_curves(sweeps: Mapping[str, pd.DataFrame], metric: Metric | str) -> 
 
 
 def label_curves(table: pd.DataFrame, metric: Metric | str) -> Figure:
-    """``results.labels.by_share``: the metric over the share of labels, and the differences to the
-    control, both with 95 % intervals; one line a stage.
+    """``results.labels.by_share``: the metric over the share of labels, and below it the
+    differences to the control, both with 95 % intervals; one line a stage.
 
-    Stages by the names of recipe ``few_labels`` have a colour for who teaches, a line for how, and
-    a mark of their own; others have their title.
+    A column a situation: a teacher that saw all labels (and stages without a word of their own),
+    and who knows no more labels than the student; those of NEITHER stand in both. Stages by the
+    names of recipe ``few_labels`` have a colour for who teaches, a line for how, and a mark of
+    their own; others have their title.
     """
     metric, stages = metric_of(metric), list(dict.fromkeys(table["stage"]))
     places = sorted(set(table["share"]))
-    with canvas(1, 2, figsize=(WIDTH, 4.0)) as (figure, (axes,)):
-        for n, stage in enumerate(stages):
-            rows = table[table["stage"] == stage]
-            x = rows["share"] * 1.03 ** (n - len(stages) / 2)
-            how = whose(stage, rows["title"].iloc[0], n, metric)
-            for ax, (value, low, high) in zip(axes, CURVES, strict=True):
-                y, least, most = (rows[c or metric.heading] for c in (value, low, high))
-                if y.notna().any():
-                    ax.errorbar(x, y, [y - least, most - y], capsize=2, markersize=5, **how)
-        axes[1].axhline(0, color="0.4", linestyle="--", linewidth=1)
-        axes[0].set(ylabel=metric.heading)
-        axes[1].set(ylabel=f"against the control, {metric.unit}")
-        for ax in axes:
-            ax.set(xscale="log", xlabel="labels, % of the training faces")
-            ax.set_xticks(places, [f"{share:g}" for share in places])
-            ax.minorticks_off()
-            ax.grid(True, axis="y")
-        figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
+    columns = {
+        title: [s for s in stages if s in NEITHER or (s in NO_MORE) == rivals]
+        for title, rivals in (("a teacher of all labels", False), ("nobody has more labels", True))
+    }
+    columns = {title: own for title, own in columns.items() if {*own} - {*NEITHER}} or columns
+    size = WIDTH if len(columns) > 1 else 5.5, 6.6
+    with canvas(2, len(columns), figsize=size, sharey="row", sharex=True) as (figure, axes):
+        for (title, own), pair in zip(columns.items(), axes.T, strict=True):
+            for n, stage in enumerate(own):
+                rows = table[table["stage"] == stage]
+                x = rows["share"] * 1.03 ** (n - len(own) / 2)
+                how = whose(stage, rows["title"].iloc[0], stages.index(stage), metric)
+                for ax, (value, low, high) in zip(pair, CURVES, strict=True):
+                    y, least, most = (rows[c or metric.heading] for c in (value, low, high))
+                    if y.notna().any():
+                        ax.errorbar(x, y, [y - least, most - y], capsize=2, markersize=5, **how)
+            pair[1].axhline(0, color="0.4", linestyle="--", linewidth=1)
+            pair[0].set(title=title)
+            pair[1].set(xscale="log", xlabel="labels, % of the training faces")
+            pair[1].set_xticks(places, [f"{share:g}" for share in places])
+            pair[1].legend(*pair[0].get_legend_handles_labels(), **BELOW)
+            for ax in pair:
+                ax.minorticks_off()
+                ax.grid(True, axis="y")
+        axes[0, 0].set(ylabel=metric.heading)
+        axes[1, 0].set(ylabel=f"against the control, {metric.unit}")
     return figure
 
 

@@ -75,7 +75,7 @@ def contact_sheet(faces: FaceSet, *, each: int = 8) -> Figure:
         captions += [titles[g], *[""] * (each - 1)]
     images = faces.images[torch.tensor(index)].clone()
     images[torch.tensor(index) < 0] = 255
-    return image_grid(images, captions, columns=each, size=0.55)
+    return image_grid(images, captions, columns=each, size=0.95)
 
 
 def triplet_strip(

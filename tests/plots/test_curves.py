@@ -2,7 +2,8 @@ import pandas as pd
 from matplotlib.colors import to_rgb
 
 from occkd_lib.plots import label_curves, setting_curves
-from occkd_lib.plots.curves import WHOSE
+from occkd_lib.plots.curves import WHOSE, whose
+from occkd_lib.tasks import METRICS
 
 
 def swept(setting, values, control=True):
@@ -53,23 +54,45 @@ def shared(stages, metric="accuracy, %"):
 
 
 def said_by(figure):
-    return [text.get_text() for text in figure.legends[0].get_texts()]
+    """The legend of each situation."""
+    legends = [ax.get_legend() for ax in figure.axes]
+    return [[text.get_text() for text in legend.get_texts()] for legend in legends if legend]
 
 
 def test_a_legend_says_who_teaches_and_how():
     figure = label_curves(shared(["standard", "modest_standard", "nose"]), "accuracy")
     assert said_by(figure) == [
-        "soft targets, teacher of all labels", "soft targets, modest teacher", "title of nose",
+        ["soft targets, teacher of all labels", "title of nose"], ["soft targets, modest teacher"],
     ]  # fmt: skip
     hints = label_curves(shared(["standard"], "mean absolute error, years"), "mean_absolute_error")
-    assert said_by(hints) == ["hints, teacher of all labels"]
+    assert said_by(hints) == [["hints, teacher of all labels"]]
+
+
+def test_each_situation_has_its_column_and_the_control_stands_in_both():
+    both = label_curves(shared(["student", "hint", "self_taught", "control"]), "accuracy")
+    assert [ax.get_title(loc="left") for ax in both.axes[:2]] == [
+        "a teacher of all labels", "nobody has more labels",
+    ]  # fmt: skip
+    student, control = "student, before step 3", "control: as long, labels alone"
+    assert said_by(both) == [
+        [student, "hints, teacher of all labels", control],
+        [student, "soft targets, taught by itself", control],
+    ]  # fmt: skip
+    assert both.axes[2].get_ylim() == both.axes[3].get_ylim()
+    alone = label_curves(shared(["modest_hint", "control"]), "accuracy")
+    assert [ax.get_title(loc="left") for ax in alone.axes] == ["nobody has more labels", ""]
+    assert len(label_curves(shared(["control"]), "accuracy").axes[0].containers) == 1
 
 
 def test_lines_of_known_stages_differ_in_print_and_without_colour():
     figure = label_curves(shared([*WHOSE]), "accuracy")
-    lines = [container.lines[0] for container in figure.axes[0].containers]
-    looks = {(line.get_linestyle(), line.get_marker()) for line in lines}
-    assert len(looks) == len(WHOSE) == 13
-    teachers = dict(zip(WHOSE, (to_rgb(line.get_color()) for line in lines), strict=True))
+    drawn = {
+        container.get_label(): container.lines[0]
+        for ax in figure.axes[:2] for container in ax.containers
+    }  # fmt: skip
+    looks = {(line.get_linestyle(), line.get_marker()) for line in drawn.values()}
+    assert len(drawn) == len(looks) == len(WHOSE) == 13
+    titles = {name: whose(name, "", 0, METRICS["accuracy"])["label"] for name in WHOSE}
+    teachers = {name: to_rgb(drawn[title].get_color()) for name, title in titles.items()}
     assert teachers["standard"] == teachers["triplet"], "one teacher, one colour"
     assert len(set(teachers.values())) == 7

@@ -68,10 +68,10 @@ def test_one_section_where_there_are_shares(store):
     assert section.text.map(lambda cell: isinstance(cell, str)).all(axis=None), "ready to print"
     assert section.text["difference"].tolist()[:3] == ["", "", "10.0"]
     figure = label_curves(section.table, "accuracy")
-    left, right = figure.axes
-    assert len(left.containers) == 4 and len(right.containers) == 2, "a control has no difference"
-    assert left.get_xscale() == right.get_xscale() == "log"
-    assert [t.get_text() for t in right.get_xticklabels()] == ["10", "50"]
+    above, below = figure.axes
+    assert len(above.containers) == 4 and len(below.containers) == 2, "a control has no difference"
+    assert above.get_xscale() == below.get_xscale() == "log"
+    assert [t.get_text() for t in below.get_xticklabels()] == ["10", "50"]
     assert list(labels.sections(open_store(make_recipe("gender")))) == []
 
 

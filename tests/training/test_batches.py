@@ -37,6 +37,20 @@ def test_faces_are_made_larger_as_often_as_smaller_and_turned_either_way():
     assert not Moves() and Moves(1) and Moves(scale=0.1) and Moves(tilt=1)
 
 
+def test_a_face_is_moved_alike_whatever_the_batch_size(faces):
+    """So methods with batches of other sizes are compared on the same faces."""
+    views, seen = Views(faces, SPEC, torch.device("cpu")), []
+    for batch_size in (7, 30):
+        batches = list(
+            Batches(views, batch_size=batch_size, seed=3, moves=Moves(3, 0.1, 10)).epoch(0)
+        )
+        order = torch.cat([batch.index for batch in batches]).argsort()
+        for part in ("flipped", "offset", "pose"):
+            seen.append(torch.cat([getattr(batch, part) for batch in batches])[order])
+    for few, many in zip(seen[:3], seen[3:], strict=True):
+        assert torch.equal(few, many)
+
+
 def test_a_label_is_drawn_anew_every_epoch(faces):
     soft = torch.full((30, 2), 0.5)
     sampled = replace(faces, soft_targets=soft, sample_labels=True)
