@@ -26,14 +26,27 @@ class Page:
 
     def run(self, script: str) -> Any:
         """The value of JavaScript, awaited; AssertionError with what it threw."""
+        return self.evaluated(script, returnByValue=True).get("value")
+
+    def choose(self, box: str, file: Path) -> None:
+        """Choose a file in an <input type=file>, as a hand would in the browser's dialogue."""
+        place = self.evaluated(box)["objectId"]
+        self.ask("DOM.setFileInputFiles", files=[str(file)], objectId=place)
+
+    def evaluated(self, script: str, **how: Any) -> dict[str, Any]:
+        said = self.ask("Runtime.evaluate", expression=script, awaitPromise=True, **how)
+        thrown = said.get("exceptionDetails")
+        assert not thrown, thrown["exception"].get("description", thrown["text"])
+        return said["result"]
+
+    def ask(self, method: str, **params: Any) -> dict[str, Any]:
+        """What the protocol's method answers."""
         number = next(self.numbers)
-        asked = {"expression": script, "awaitPromise": True, "returnByValue": True}
-        self.socket.send(json.dumps({"id": number, "method": "Runtime.evaluate", "params": asked}))
+        self.socket.send(json.dumps({"id": number, "method": method, "params": params}))
         while (said := json.loads(self.socket.recv())).get("id") != number:
             pass
-        thrown = said["result"].get("exceptionDetails")
-        assert not thrown, thrown["exception"].get("description", thrown["text"])
-        return said["result"]["result"].get("value")
+        assert "error" not in said, said["error"]
+        return said["result"]
 
     def wait(self, script: str, seconds: float) -> None:
         """Until JavaScript is true."""

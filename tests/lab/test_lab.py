@@ -2,7 +2,7 @@
 
 Needs Chromium. By default chapter 1 alone is run; for others, from finished runs:
 
-    OCCKD_LAB="04_kd 05_triplet_kd" OCCKD_OUTPUTS=outputs .venv/bin/pytest tests/lab
+    OCCKD_LAB="04_kd 18_real_occlusion" OCCKD_OUTPUTS=outputs .venv/bin/pytest tests/lab
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ import pytest
 pytest.importorskip("jupyterlab", reason="JupyterLab is in the extra 'lab'")
 pytest.importorskip("websocket", reason="comes with JupyterLab")
 
+from PIL import Image
+
+from occkd_lib.plots.photo import drawn_photo
 from tests.lab.browser import Page, jupyterlab
 
 REPOSITORY = Path(__file__).parents[2]
@@ -44,6 +47,8 @@ RUN = """(async () => {
 BOX = (
     "[...panel.node.querySelectorAll('.jp-Cell')].find(cell => cell.querySelector('.widget-hbox'))"
 )
+
+BUTTON = "panel.node.querySelector('.widget-upload')"
 
 
 @pytest.fixture(scope="module")
@@ -80,3 +85,23 @@ def test_a_moved_control_draws_the_picture_anew(lab: Page):
         "menu.dispatchEvent(new Event('change', {bubbles: true})); })()"
     )
     lab.wait(f"{BOX}.querySelector('img').src !== {before!r}", 30)
+
+
+def test_a_photo_of_ones_own_is_chosen_and_asked_about(lab: Page, tmp_path: Path):
+    chapter = "18_real_occlusion"
+    if chapter not in CHAPTERS:
+        pytest.skip("chapter 18 was not asked for")
+    photo = tmp_path / "a photo.jpg"
+    Image.fromarray(drawn_photo("headset")).save(photo)
+    lab.run(RUN % chapter)
+    lab.wait(f"Boolean({BUTTON})", 60)
+    lab.run(f"window.box = {BUTTON}.closest('.jp-Cell'); box.scrollIntoView()")
+    lab.wait("Boolean(box.querySelector('img'))", 60)
+    before = lab.run("box.querySelector('img').src")
+    # a dialogue opens outside of the page: remember whose it would be, and choose the file there
+    lab.run("HTMLInputElement.prototype.click = function () { window.asked = this; }")
+    lab.run(f"{BUTTON}.click()")
+    lab.choose("asked", photo)
+    lab.wait(f"box.querySelector('img')?.src !== {before!r}", 60)
+    if kept := os.environ.get("OCCKD_LAB_PICTURE"):
+        Path(kept).write_text(lab.run("box.querySelector('img').src"))
