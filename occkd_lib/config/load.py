@@ -14,8 +14,9 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from occkd_lib.config.experiment import Experiment
 from occkd_lib.config.merge import merge
-from occkd_lib.config.recipe import Experiment, Recipe
+from occkd_lib.config.recipe import Recipe
 from occkd_lib.errors import OcckdError
 from occkd_lib.plugins import did_you_mean, importable
 from occkd_lib.settings import first_error

@@ -5,12 +5,13 @@ teacher ── student ─┬─ control ──┐
 teacher ────────────┴─ triplet ──┘
 """
 
-from occkd_lib.stages.graph import graph, rows_of, stage_of
+from occkd_lib.stages.graph import all_stages, graph, rows_of, stage_of
 from occkd_lib.stages.lesson import first_lesson
 from occkd_lib.stages.networks import answers_of, faces_of, load_network
 from occkd_lib.stages.run import run_stage
 
 __all__ = [
+    "all_stages",
     "answers_of",
     "faces_of",
     "first_lesson",

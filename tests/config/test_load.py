@@ -150,3 +150,11 @@ def test_what_is_no_recipe(tmp_path):
         load_recipe(broken)
     with pytest.raises(OcckdError, match="it has: expression, gender, age"):
         load_recipe("demo").experiment("mood")
+
+
+def test_seeds_that_chapters_tell_and_quiet_ones():
+    experiment = load_recipe("demo").experiment("expression")
+    assert experiment.quiet_seeds == (1, 2)
+    assert experiment.varied({"chapter_seeds": None}).quiet_seeds == ()
+    with pytest.raises(ValueError, match=r"chapter_seeds: \(3,\) are not all among the seeds"):
+        experiment.varied({"chapter_seeds": [3]})
