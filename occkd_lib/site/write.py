@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
 from functools import partial
-from io import BytesIO
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
@@ -50,6 +53,7 @@ def write_results(
     reference: bool = False,
     maps: bool = True,
     results: pd.DataFrame | None = None,
+    processes: int = 1,
 ) -> Path:
     """Write what the recipe's finished runs amount to; return the folder (open its index.html).
 
@@ -59,8 +63,9 @@ def write_results(
     of it was made), index.html. destination: default <outputs>/<recipe>/results; with reference,
     outputs/reference/<recipe> of the project, which git keeps. maps: also t-SNE of the embeddings
     and Grad-CAM, which need weights and data; where they are missing, the page says so. results:
-    the store's ``summary``, if it is there already. Every number comes from the runs' files. Raises
-    OcckdError when no run is finished.
+    the store's ``summary``, if it is there already. processes: with more than one, the others draw
+    the experiments' pictures meanwhile. Every number comes from the runs' files. Raises OcckdError
+    when no run is finished.
     """
     store = open_store(recipe)
     recipe = store.recipe
@@ -77,11 +82,20 @@ def write_results(
     results = summary(store) if results is None else results
     write_text(folder / "values.csv", values.to_csv(index=False))
     write_text(folder / "summary.csv", results.map(plain).to_csv(index=False))
-    parts = [*published_parts(folder, store, results)]
-    for name in recipe.experiments:
-        if store.runs(name):
-            parts.append(experiment_part(folder, store, name, results, maps=maps))
-    parts += section_parts(folder, store, results, maps=maps)
+    asked = [
+        (folder, recipe, name, results[results["experiment"] == name], maps)
+        for name in recipe.experiments if store.runs(name)
+    ]  # fmt: skip
+    if processes > 1:  # CUDA does not survive a fork
+        with ProcessPoolExecutor(processes - 1, mp_context=get_context("spawn")) as others:
+            drawn: list[Future[Part]] = [others.submit(experiment_part, *each) for each in asked]
+            parts = [*published_parts(folder, store, results)]
+            last = [*section_parts(folder, store, results, maps=maps)]
+            parts += [*(each.result() for each in drawn), *last]
+    else:
+        parts = [*published_parts(folder, store, results)]
+        parts += (experiment_part(*each) for each in asked)
+        parts += section_parts(folder, store, results, maps=maps)
     write_json(folder / "protocol.json", protocol(store))
     write_text(folder / "index.html", page(recipe, parts))
     return folder
@@ -109,16 +123,17 @@ def published_parts(folder: Path, store: Store, results: pd.DataFrame) -> Iterat
 
 
 def experiment_part(
-    folder: Path, store: Store, name: str, results: pd.DataFrame, *, maps: bool
+    folder: Path, recipe: Recipe, name: str, results: pd.DataFrame, maps: bool
 ) -> Part:
-    """Save an experiment's predictions and pictures."""
+    """Save an experiment's predictions and pictures. results: the summary's lines of it."""
+    store = Store(recipe)
     # face by face, what repeats stands together: a tenth of the bytes
     predictions = every_prediction(store.answers(name)).sort_values("id", kind="stable")
     write = partial(predictions.to_parquet, index=False, compression="zstd")
     write_atomically(folder / f"predictions-{name}.parquet", write)
     drawn = [
         save_figure(folder, f"{name}-{stem}", caption, figure)
-        for stem, caption, figure in pictures(store, name, results[results["experiment"] == name])
+        for stem, caption, figure in pictures(store, name, results)
     ]
     lacking = why_no_map(store, name) if maps else "No map of the embeddings was asked for."
     if not lacking:
@@ -177,9 +192,11 @@ def section_part(folder: Path, section: Section, figure: Figure | None = None) -
 def save_figure(folder: Path, stem: str, caption: str, figure: Figure) -> Picture:
     """Write figures/``stem``.png, with 256 colours (a third of the size)."""
     path = folder / "figures" / f"{stem}.png"
-    drawn = BytesIO()
-    figure.savefig(drawn, format="png", dpi=150, pil_kwargs={"compress_level": 0})
-    image = Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    drawn = FigureCanvasAgg(figure)
+    figure.set_dpi(150)
+    drawn.draw()
+    image = Image.fromarray(np.asarray(drawn.buffer_rgba())).convert("RGB")
+    image = image.quantize(256, dither=Image.Dither.NONE)
     write_atomically(path, partial(image.save, format="PNG", optimize=True))
     return Picture(f"figures/{path.name}", caption)
 

@@ -104,6 +104,16 @@ def test_each_experiment_has_its_own_pictures(outputs, tmp_path, monkeypatch):
     assert [kept[name]["target"].max() for name in three] == [1, 1, 80]
 
 
+def test_several_processes_write_the_same(recipe, outputs, tmp_path):
+    def written(processes):
+        folder = write_results(recipe, tmp_path / str(processes), processes=processes)
+        return {p.relative_to(folder): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+    alone, several = written(1), written(2)
+    assert alone.keys() == several.keys() and "figures" in {path.parts[0] for path in alone}
+    assert [str(path) for path in alone if alone[path] != several[path]] == []
+
+
 def test_nothing_to_write(outputs):
     with pytest.raises(OcckdError, match=r"no finished run of recipe 'tiny'.*occkd run tiny"):
         write_results(make_recipe())
