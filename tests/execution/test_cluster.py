@@ -67,7 +67,9 @@ def test_the_plan_needs_neither_plug_in_nor_cluster(profiles, monkeypatch):
 
 
 def test_threads_where_the_nodes_are_not_known(profiles, own_recipe):
-    real = own_recipe(("    task: age\n    data: *fewer\n", "    task: age\n    data: {name: utkface}\n"))
+    real = own_recipe(
+        ("    task: age\n    data: *fewer\n", "    task: age\n    data: {name: utkface}\n")
+    )
     assert Workflow(real, profile="slurm").threads == CLUSTER_THREADS
     assert Workflow(real, profile="slurm", cores=2).threads == 2
     assert Workflow("demo", profile="slurm").threads == 1

@@ -57,7 +57,7 @@ def teacher(settings: str) -> tuple[str, str]:
 def test_what_is_as_it_must_be_passes(plug_ins):
     plug_ins(
         "good_things", GOOD,
-        ("name: compact, width: 8", 'name: "good_things:Net"'), (", channels: 1", ""),
+        ("name: compact, width: 6", 'name: "good_things:Net"'), (", channels: 1", ""),
         ("visible: lower", 'visible: "good_things:eyes"'),
         teacher('loss: {name: "good_things:loss", scale: 2.0}'),
     ).check()  # fmt: skip
@@ -68,12 +68,12 @@ def test_what_is_as_it_must_be_passes(plug_ins):
     [
         (
             GOOD.replace("return self.layer(", "return self.layers("),
-            [("name: compact, width: 8", 'name: "MODULE:Net"'), (", channels: 1", "")],
+            [("name: compact, width: 6", 'name: "MODULE:Net"'), (", channels: 1", "")],
             "network 'MODULE:Net' fails on .*AttributeError",
         ),
         (
             GOOD.replace("self.embedding_dim = 8", "self.embedding_dim = 9"),
-            [("name: compact, width: 8", 'name: "MODULE:Net"'), (", channels: 1", "")],
+            [("name: compact, width: 6", 'name: "MODULE:Net"'), (", channels: 1", "")],
             "MODULE:Net",
         ),
         (
