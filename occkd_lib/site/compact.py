@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image
 
-WIDTH, COLOURS = 530, 32  # of a picture: pixels, and what its lines, words and classes need
+WIDTH, COLOURS = 540, 32  # of a picture: pixels, and what its lines, words and classes need
 
 
 def html(table: pd.DataFrame) -> str:
