@@ -15,6 +15,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from occkd_lib.config import builtin_recipes
 from occkd_lib.errors import OcckdError
 from occkd_lib.execution.chapters import Job, read_chapters
 from occkd_lib.execution.progress import clock, last_line
@@ -87,6 +88,16 @@ def test_the_plan_of_the_demo(project):
     assert jobs[-1] == Job("19_report", None, None)
     assert len(jobs) == 35
     assert not (project / "outputs").exists()
+
+
+@pytest.mark.parametrize("name", sorted({*builtin_recipes()} - {"students"}))
+def test_chapters_train_what_a_recipe_of_the_book_asks(name):
+    """Else `occkd run` refuses all of it. (Students are trained stage by stage.)"""
+    workflow = Workflow(name)
+    for experiment in workflow.experiments:
+        named = workflow.content.experiment(experiment).chapters
+        every = workflow.graph.chapters
+        assert named is None or any(every[each].trains for each in named), experiment
 
 
 def test_seeds_that_are_told_in_no_chapter(project):
