@@ -256,9 +256,14 @@ class Experiment(Settings):
         return tuple(names)
 
     @property
+    def told_seeds(self) -> tuple[int, ...]:
+        """Seeds with chapters of their own."""
+        return self.chapter_seeds or self.seeds
+
+    @property
     def quiet_seeds(self) -> tuple[int, ...]:
-        """Seeds without chapters of their own."""
-        return tuple(seed for seed in self.seeds if seed not in (self.chapter_seeds or self.seeds))
+        """Seeds without."""
+        return tuple(seed for seed in self.seeds if seed not in self.told_seeds)
 
     def ablations_of(self, seed: int) -> dict[str, Ablation]:
         """The ablations whose arms are trained with ``seed``."""

@@ -118,7 +118,7 @@ class Workflow:
         experiment = self.content.experiment(name)
         methods = {experiment.method(stage).name for stage in experiment.stages}
         share: Share = {
-            "seeds": self.seeds or experiment.chapter_seeds or experiment.seeds,
+            "seeds": self.seeds or experiment.told_seeds,
             "methods": sorted(methods),
             "stages": sorted(experiment.stages),
         }

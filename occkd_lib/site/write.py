@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
 from functools import partial
+from itertools import starmap
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -86,16 +88,17 @@ def write_results(
         (folder, recipe, name, results[results["experiment"] == name], maps)
         for name in recipe.experiments if store.runs(name)
     ]  # fmt: skip
-    if processes > 1:  # CUDA does not survive a fork
-        with ProcessPoolExecutor(processes - 1, mp_context=get_context("spawn")) as others:
-            drawn: list[Future[Part]] = [others.submit(experiment_part, *each) for each in asked]
-            parts = [*published_parts(folder, store, results)]
-            last = [*section_parts(folder, store, results, maps=maps)]
-            parts += [*(each.result() for each in drawn), *last]
-    else:
-        parts = [*published_parts(folder, store, results)]
-        parts += (experiment_part(*each) for each in asked)
-        parts += section_parts(folder, store, results, maps=maps)
+    spawn = get_context("spawn")  # CUDA does not survive a fork
+    with (
+        ProcessPoolExecutor(processes - 1, mp_context=spawn) if processes > 1 else nullcontext()
+    ) as others:
+        drawn = (
+            others.map(experiment_part, *zip(*asked, strict=True)) if others
+            else starmap(experiment_part, asked)
+        )  # fmt: skip
+        first = [*published_parts(folder, store, results)]
+        last = [*section_parts(folder, store, results, maps=maps)]
+        parts = [*first, *drawn, *last]
     write_json(folder / "protocol.json", protocol(store))
     write_text(folder / "index.html", page(recipe, parts))
     return folder

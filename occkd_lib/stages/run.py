@@ -21,6 +21,7 @@ from occkd_lib.stages.graph import stage_of
 from occkd_lib.stages.networks import faces_of, load_network, outputs_of, test_faces_elsewhere
 from occkd_lib.stages.tuning import choose_arm
 from occkd_lib.tasks import task_of
+from occkd_lib.training.batches import STILL
 from occkd_lib.training.device import Compute
 from occkd_lib.training.features import views_of
 from occkd_lib.training.predict import FrozenTeacher
@@ -104,17 +105,7 @@ def origin(run: Run) -> str:
 
 def decides(experiment: Experiment, stage: Stage) -> dict[str, Any]:
     """The part of an experiment that decides what a stage does."""
-    shared = {
-        "data",
-        "test_on",
-        "task",
-        "batch_size",
-        "precision",
-        "flip",
-        "shift",
-        "scale",
-        "tilt",
-    }
+    shared = {"data", "test_on", "task", "batch_size", "precision", "flip", *vars(STILL)}
     elsewhere = {"tune", "view", "network", "title"}
     if stage.settings.controls:
         elsewhere.add("of")  # whose control it is changes nothing in it

@@ -96,3 +96,5 @@ def test_faces_lie_still(faces, net, outputs):
     views, index = views_of(faces, net, CPU), torch.arange(4)
     with pytest.raises(OcckdError, match="set shift, scale"):
         views.inputs("full", index, index < 0, torch.zeros(4, 2, dtype=torch.int64))
+    with pytest.raises(OcckdError, match="and tilt to 0"):
+        views.inputs("full", index, index < 0, pose=torch.ones(4, 2))

@@ -121,7 +121,7 @@ def test_teacher_and_student_see_the_same_face_moved_alike(faces, moves):
         still = views.inputs("full", batch.index, batch.flipped)
         assert not any(torch.equal(a, b) for a, b in zip(full, still, strict=True) if moves.scale)
         upper = batch.inputs("upper")
-        assert (lower + upper - full).abs().max() <= 1, "the cut line goes with the face"
+        assert (lower + upper - full).abs().max() <= (batch.pose is not None), "as does the cut"
         assert (lower != 0).any() and (upper != 0).any()
 
 
