@@ -43,7 +43,7 @@ class NoFeatureMap(OcckdError):
 def target_layer(model: FaceNet) -> nn.Module:
     """The module that outputs the network's last feature map, found by running one blank image.
 
-    That is the last module called, once, whose output is 1 x C x s x s with s > 1 (after global
+    That is the last module called, once, whose output is 1 x C x h x w, both above 1 (after global
     pooling there is no "where" left). It ends on ReLU where the network has a module for that;
     where it calls a function instead, it is the last convolution itself, before ReLU.
     Raises NoFeatureMap for a network that ends otherwise, on tokens for instance.
@@ -55,7 +55,7 @@ def target_layer(model: FaceNet) -> nn.Module:
         calls[module] += 1
         if isinstance(output, Tensor) and output.ndim == 4:
             rows, columns = output.shape[2:]
-            if rows == columns > 1:
+            if min(rows, columns) > 1:
                 maps.append(module)
         elif isinstance(output, Tensor) and output.ndim == 3:
             maps.clear()  # tokens: whatever was a map before is none any more
@@ -78,7 +78,7 @@ def target_layer(model: FaceNet) -> nn.Module:
 
 def blank(spec: InputSpec) -> Tensor:
     """One image of zeros, as the network takes it."""
-    return torch.zeros(1, spec.channels, spec.size, spec.size)
+    return torch.zeros(1, *spec.shape)
 
 
 def grad_cam(
@@ -93,9 +93,9 @@ def grad_cam(
     """Grad-CAM maps of the faces at ``index``: N x S x S in [0, 1], float32, on the CPU.
 
     Each map is enlarged to the network's input (bilinear) and divided by its own maximum; a map
-    without any evidence stays all zero. model and views: on one device; visible: what the network
-    sees of the faces. compute: with the experiment's precision, float32 by default; the maps
-    themselves are summed in float32.
+    without any evidence stays all zero, and so do rows that the network never gets. model and
+    views: on one device; visible: what the network sees of the faces. compute: with the
+    experiment's precision, float32 by default; the maps themselves are summed in float32.
 
     target: the class to explain, for all faces or one each (N); by default what the network
     itself says. Explained is the class's logit; of two classes the one logit, or minus it; and a
@@ -104,14 +104,16 @@ def grad_cam(
     """
     layer = target_layer(model)
     targets = explained(TASKS[views.faces.task], views.faces.classes, target, len(index))
-    maps = []
+    spec, maps = model.input_spec, []
     for start in range(0, len(index), BATCH):
         some = index[start : start + BATCH]
         inputs = views.inputs(visible, some, torch.zeros_like(some, dtype=torch.bool))
         raw = raw_maps(model, layer, inputs, targets[start : start + BATCH], compute=compute)
         large = F.interpolate(raw.relu()[:, None], inputs.shape[-2:], mode="bilinear")[:, 0]
         top = large.amax((1, 2), keepdim=True)
-        maps.append(large / torch.where(top > 0, top, 1))
+        whole = torch.zeros(len(some), spec.size, spec.size)
+        whole[:, spec.rows] = large / torch.where(top > 0, top, 1)
+        maps.append(whole)
     return torch.cat(maps)
 
 

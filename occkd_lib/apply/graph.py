@@ -65,6 +65,7 @@ class Preprocessing(nn.Module):
         whole = spec.whole_test or not spec.margin
         first = 0 if whole else spec.margin // 2
         self.part = slice(first, first + (spec.side if whole else spec.size))
+        self.rows = spec.rows
         shape = (1, spec.channels, 1, 1)
         self.register_buffer("mask", mask.float())
         self.register_buffer("luma", torch.tensor(LUMA).view(1, 3, 1, 1))
@@ -83,7 +84,7 @@ class Preprocessing(nn.Module):
         x = x.round().clamp(0, 255)
         if self.to_colour:
             x = torch.cat([x, x, x], 1)
-        return (x[..., self.part, self.part] - self.mean) / self.std
+        return (x[..., self.part, self.part][..., self.rows, :] - self.mean) / self.std
 
 
 class Complete(nn.Module):

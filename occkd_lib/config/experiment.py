@@ -14,7 +14,7 @@ from occkd_lib.data import DataSettings, data_set, parse_data
 from occkd_lib.errors import OcckdError
 from occkd_lib.methods import Arm, Method, StageSettings
 from occkd_lib.models import NetworkSettings
-from occkd_lib.occlusion import occluder
+from occkd_lib.occlusion import occluder, visible_pixels
 from occkd_lib.plugins import did_you_mean
 from occkd_lib.settings import Settings
 from occkd_lib.tasks import task_of
@@ -96,7 +96,6 @@ class Experiment(Settings):
 
     @model_validator(mode="after")
     def _everything_named_is_there(self) -> Experiment:
-        task = task_of(self.task)
         for data in (self.data, *self.test_on):
             tasks = data_set(data.name).tasks
             if self.task not in tasks:
@@ -105,7 +104,6 @@ class Experiment(Settings):
         titles = [d.called or data_set(d.name).name for d in (self.data, *self.test_on)]
         if len(set(titles)) < len(titles):
             raise ValueError("test_on: two data sets of one name: tell them apart with 'called:'")
-        has_validation = data_set(self.data.name).has_validation(self.data)
         for view in self.test_views:
             try:
                 occluder(view)
@@ -114,12 +112,7 @@ class Experiment(Settings):
         for name, settings in self.stages.items():
             try:
                 named(name)
-                occluder(self.method(name).view(settings, self.visible))
-                network = settings.own_network or self.network
-                self.method(name).check(
-                    settings, task, has_validation=has_validation, network=network
-                )
-                self._begins_alike(settings)
+                self._check(name, settings)
                 if settings.tune and not self.method(name).makes_network:
                     raise ValueError("cannot be tuned: it trains no network")
                 for arm in settings.tune:
@@ -156,11 +149,25 @@ class Experiment(Settings):
         """How far training faces are moved at random."""
         return Moves(self.shift, self.scale, self.tilt)
 
+    def _check(self, stage: str, settings: StageSettings) -> None:
+        """ValueError for settings that do not suit the method, the network or one another."""
+        method, network = self.method(stage), settings.own_network or self.network
+        view = method.view(settings, self.visible)
+        occluder(view)
+        has_validation = data_set(self.data.name).has_validation(self.data)
+        task = task_of(self.task)
+        method.check(settings, task, has_validation=has_validation, network=network)
+        self._begins_alike(settings)
+        if network.half:
+            upper, lower = visible_pixels(view, 64, 64).split(32)
+            if not (upper if network.half == "upper" else lower).any():
+                raise ValueError(f"its network gets the {network.half} half, which {view!r} hides")
+
     def _begins_alike(self, settings: Any) -> None:
         """A stage that begins with another's weights has that one's network."""
         start = self.stages.get(settings.begins_with or "")
         ours, theirs = (
-            (s.own_network or self.network).model_copy(update={"init": "random"})
+            (s.own_network or self.network).model_copy(update={"init": "random", "half": None})
             for s in (settings, start or settings)
         )
         if ours != theirs:
@@ -221,13 +228,7 @@ class Experiment(Settings):
             raise OcckdError(f"stage {name!r} has no arms: it trains no network")
         try:
             settings = changed(self.stages[name], arm)
-            self._begins_alike(settings)
-            self.method(name).check(
-                settings,
-                task_of(self.task),
-                has_validation=data_set(self.data.name).has_validation(self.data),
-                network=settings.own_network or self.network,
-            )
+            self._check(name, settings)
             return settings
         except ValueError as error:
             raise OcckdError(f"{stage}: {error}") from None

@@ -196,7 +196,9 @@ class Fitted(Method):
     def begin(self, job: Job) -> FaceNet:
         """The network before its first step: a parent's, or a new one."""
         if job.stage.settings.start:
-            return job.load(job.stage.settings.start)
+            model = job.load(job.stage.settings.start)
+            model.look_at(job.stage.network.half)
+            return model
         model = job.stage.network.build(job.outputs)
         if job.task.continuous and job.stage.settings.head_start == "mean":
             if model.head.bias is None:

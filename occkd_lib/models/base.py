@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, NamedTuple, TypeVar
 
 import torch
@@ -12,12 +12,14 @@ from torch import Tensor, nn
 
 from occkd_lib.errors import OcckdError
 from occkd_lib.models.weights.pretrained import NO_SCALING, Pretrained, Reader, Tensors
+from occkd_lib.occlusion import cut_row
 
 # torchvision's ImageNet statistics, times 255
 IMAGENET_MEAN = (0.485 * 255, 0.456 * 255, 0.406 * 255)
 IMAGENET_STD = (0.229 * 255, 0.224 * 255, 0.225 * 255)
 # of networks trained from scratch: pixels become -2..2
 CENTRE, SPREAD = (127.5,) * 3, (64.0,) * 3
+Half = Literal["lower", "upper"]
 
 
 class Prediction(NamedTuple):
@@ -42,7 +44,7 @@ class InputSpec:
 
     resize: faces are made this large, and the network sees a window of ``size`` pixels: a random
     one in training, in testing the central one, or the whole face if ``whole_test``. None: the
-    whole face, ``size`` pixels.
+    whole face, ``size`` pixels. half: the network gets these rows alone, the others are cut off.
     """
 
     size: int
@@ -51,6 +53,18 @@ class InputSpec:
     std: tuple[float, ...]
     resize: int | None = None
     whole_test: bool = False
+    half: Half | None = None
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, rows and columns that reach the network."""
+        return self.channels, len(range(self.size)[self.rows]), self.size
+
+    @property
+    def rows(self) -> slice:
+        """Those that reach the network, of all that it could see."""
+        middle = cut_row(self.size)
+        return {None: slice(None), "lower": slice(middle, None), "upper": slice(middle)}[self.half]
 
     @property
     def side(self) -> int:
@@ -111,6 +125,14 @@ class FaceNet(nn.Module):
     def trunks(self) -> tuple[FaceNet, ...]:
         """The networks whose pretrained weights it began with; usually itself."""
         return (self,)
+
+    def look_at(self, half: Half | None) -> None:
+        """From now on it gets these rows alone; None: the whole face."""
+        for trunk in self.trunks:
+            if trunk is self:
+                self.input_spec = replace(self.input_spec, half=half)
+            else:
+                trunk.look_at(half)
 
     def add_head(self, outputs: int, dropout: float = 0.0) -> None:
         """The last layer, and dropout before it; the embedding itself stays clean."""
@@ -181,8 +203,8 @@ def parameter_count(model: nn.Module) -> int:
 
 
 def normalize(pixels: Tensor, spec: InputSpec) -> Tensor:
-    """uint8 B x C x H x W -> float32, (pixels - mean) / std per channel."""
+    """uint8 B x C x S x S -> float32 B x spec.shape, (pixels - mean) / std per channel."""
     shape = (1, spec.channels, 1, 1)
     mean = torch.tensor(spec.mean, device=pixels.device).view(shape)
     std = torch.tensor(spec.std, device=pixels.device).view(shape)
-    return (pixels.float() - mean) / std
+    return (pixels[..., spec.rows, :].float() - mean) / std

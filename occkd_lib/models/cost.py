@@ -46,8 +46,7 @@ def flop(model: FaceNet, *, training: bool = False) -> float:
         name: torch.empty_like(value, device="meta").requires_grad_(value.requires_grad)
         for name, value in (*model.named_parameters(), *model.named_buffers())
     }
-    spec = model.input_spec
-    shape: tuple[int, ...] = (spec.channels, spec.size, spec.size)
+    shape: tuple[int, ...] = model.input_spec.shape
     frozen = frozen_of(model)
     if frozen:  # the trunk looks once; what is repeated is the head
         shape = (frozen.feature_width,)

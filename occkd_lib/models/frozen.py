@@ -72,8 +72,8 @@ class FrozenTrunk(FaceNet):
 
     def _feature_width(self) -> int:
         """F, found on the meta device, which computes nothing."""
-        trunk, spec = copy.deepcopy(self.trunk).to("meta"), self.input_spec
-        pixels = torch.empty(1, spec.channels, spec.size, spec.size, device="meta")
+        trunk = copy.deepcopy(self.trunk).to("meta")
+        pixels = torch.empty(1, *self.input_spec.shape, device="meta")
         return read_off(trunk, pixels, self.settings).shape[1]
 
     @property
@@ -94,10 +94,11 @@ class FrozenTrunk(FaceNet):
     def reads(self) -> dict[str, Any]:
         """All that decides what ``read_off`` makes of a face; JSON-able."""
         spec = self.input_spec
+        half = {"half": spec.half} if spec.half else {}
         return {
             "trunk": self.trunk.name, "weights": self.init_record["sha256"],
             "input": [spec.size, spec.channels, *spec.mean, *spec.std],
-            "layers": self.settings.layers, "grid": self.settings.grid,
+            "layers": self.settings.layers, "grid": self.settings.grid, **half,
         }  # fmt: skip
 
     def read_off(self, pixels: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ import torch
 from pydantic import Field, field_validator, model_validator
 
 from occkd_lib.errors import OcckdError
-from occkd_lib.models.base import CosineLinear, FaceNet
+from occkd_lib.models.base import CosineLinear, FaceNet, Half
 from occkd_lib.models.build import OPTIONS, build_model, network_kind
 from occkd_lib.models.frozen import FrozenSettings, FrozenTrunk
 from occkd_lib.models.streams import Streams, StreamSettings
@@ -36,6 +36,9 @@ class NetworkSettings(Settings):
         None, ge=16, le=1024, description="see InputSpec: windows of a larger face"
     )
     test_window: Literal["centre", "whole"] = "centre"
+    half: Half | None = Field(
+        None, description="the rows that reach it, alone", exclude_if=lambda v: v is None
+    )
     cosine_head: bool = Field(False, description="outputs are cosines, as loss ldam wants them")
     streams: StreamSettings | None = None
     frozen: FrozenSettings | None = Field(None, description="only a head on the trunk learns")
@@ -56,6 +59,8 @@ class NetworkSettings(Settings):
             raise ValueError("cosine_head: of the fine stream alone, or of a network without any")
         if self.frozen and self.resize:
             raise ValueError("frozen does not go with resize: the trunk looks once")
+        if self.half and self.resize:
+            raise ValueError("half does not go with resize: a window has another middle")
         if self.frozen and self.init == "random":
             raise ValueError("frozen: a trunk of random values knows nothing: set init")
         return self
@@ -77,7 +82,9 @@ class NetworkSettings(Settings):
                     "set input_size to the window's size, resize to the whole face's"
                 )
             whole = self.test_window == "whole"
-            net.input_spec = replace(net.input_spec, resize=self.resize, whole_test=whole)
+            net.input_spec = replace(
+                net.input_spec, resize=self.resize, whole_test=whole, half=self.half
+            )
         if self.frozen:
             nets = [FrozenTrunk(net, outputs, self.frozen) for net in nets]
         net = nets[0]
@@ -123,8 +130,7 @@ class NetworkSettings(Settings):
 def embedding_dim(settings: NetworkSettings, outputs: int) -> int:
     """``NetworkSettings.embedding_dim``, once a network."""
     net = settings.outline(outputs)
-    spec = net.input_spec
-    pixels = torch.empty(BATCH, spec.channels, spec.size, spec.size, device="meta")
+    pixels = torch.empty(BATCH, *net.input_spec.shape, device="meta")
     try:
         embedding, output, _ = net(pixels)
     except Exception as error:  # a user's network may raise anything

@@ -73,12 +73,24 @@ def numbers(model, faces):
         },
         {"network": {**NETWORK, "resize": 40}},
         {"network": {**NETWORK, "resize": 40, "test_window": "whole"}},
+        {"network": {**NETWORK, "half": "lower"}},
         {"task": "gender", "classes": ["male", "female"], "outputs": 1},
         {"task": "age", "classes": [], "outputs": 1, "calibration": {"n": 3, "spread": 4.0}},
         {"network": {**NETWORK, "streams": {"trunks": "two", "combine": "probabilities"}}},
         {"network": {**NETWORK, "cosine_head": True}, "calibration": {"n": 3, "temperature": 0.03}},
     ],
-    ids=["smaller", "larger", "as_it_is", "window", "whole", "gender", "age", "streams", "cosine"],
+    ids=[
+        "smaller",
+        "larger",
+        "as_it_is",
+        "window",
+        "whole",
+        "half",
+        "gender",
+        "age",
+        "streams",
+        "cosine",
+    ],
 )
 def test_both_say_what_torch_says(tmp_path, drawn, change):
     chosen = facts(**{"calibration": CALIBRATED, **change})
