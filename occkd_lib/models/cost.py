@@ -26,8 +26,10 @@ class Cost:
 def network_cost(network: NetworkSettings, outputs: int) -> Cost:
     """Cost of ``network.build(outputs)``; takes no memory for its values.
 
-    Raises OcckdError for a network of timm that there is not, or a user's that cannot be built.
+    Raises OcckdError for a network of timm that there is not, that cannot be built, or that fails
+    on images of its own input_spec.
     """
+    network.embedding_dim(outputs)
     model = network.outline(outputs)
     return Cost(parameter_count(model), flop(model), flop(model, training=True))
 

@@ -68,7 +68,7 @@ def test_a_window_has_another_middle():
 
 def test_a_network_for_squares_alone_says_so():
     with pytest.raises(OcckdError, match=r"vgg_f' fails on \(2, 3, 112, 224\) images"):
-        NetworkSettings(name="vgg_f", half="upper").embedding_dim()
+        network_cost(NetworkSettings(name="vgg_f", half="upper"), 8)
 
 
 def test_a_frozen_trunk_reads_these_rows(tmp_path, faces):
