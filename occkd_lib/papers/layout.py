@@ -25,13 +25,23 @@ def cited_work(paper: Paper, name: str) -> str:
     return name.replace(paper.cited, "cited work")
 
 
-def as_printed(complete: pd.DataFrame) -> pd.DataFrame:
+def of_the_first(rows: pd.DataFrame, experiments: Sequence[str]) -> pd.DataFrame:
+    """Rows without ours of all but the first experiment of each data set, network and metric."""
+    rank = rows["experiment"].map({name: place for place, name in enumerate(experiments)})
+    first = rank.groupby([rows[key] for key in ("data set", "network", "metric")]).transform("min")
+    rows = rows.assign(ours=rows["ours"].where(rank.isna() | (rank == first), ""))
+    return rows[(rows["ours"] != "") | (rows["published"] != "")]
+
+
+def as_printed(complete: pd.DataFrame, experiments: Sequence[str] | None = None) -> pd.DataFrame:
     """A complete table in the papers' own layout, official test faces only.
 
     Rows: method, network, train and test faces. Columns: data set, metric, and for each of them
-    published and ours (several experiments at one place are parted by a slash).
+    published and ours. experiments: in the order in which they are preferred, where several have
+    the data set, network and metric; None for all of them, parted by a slash.
     """
     rows = complete[complete["subset"] == OFFICIAL]
+    rows = rows if experiments is None else of_the_first(rows, experiments)
     keys = ["method", "network", "train faces", "test faces"]
 
     def joined(values: pd.Series) -> str:

@@ -207,7 +207,8 @@ def results_forest(
         label_rows(ax, told_apart(dict(zip(drawn["row"], drawn["title"], strict=True))).values())
         ax.grid(True, axis="x")
         good = better(metric, "higher", "lower")
-        ax.set_xlabel(f"{metric.heading} ({good}; bars: 95 % interval)")
+        seeds = "; ticks: seeds" if drawn["values"].map(len).max() > 1 else ""
+        ax.set_xlabel(f"{metric.heading} ({good}; bars: 95 % interval{seeds})")
         name, n = drawn["experiment"].iloc[0], drawn["n"].iloc[0]
         ax.set_title(f"{name}: {view_title(view)} visible, n = {n:,}")
     return figure

@@ -22,7 +22,7 @@ def view_matrix(table: pd.DataFrame, metric: Metric | str, *, title: str = "") -
     """
     metric = metric_of(metric)
     stages, views = (list(dict.fromkeys(table[c])) for c in ("stage", "tested on"))
-    extent = (1.9 + 0.78 * len(views), 1.0 + 0.5 * len(stages))
+    extent = (max(4.6, 1.9 + 0.78 * len(views)), 1.0 + 0.5 * len(stages))
     values = metric.sign * table[metric.heading]
     shade = Normalize(values.min(), max(values.max(), values.min() + 1e-9))
     wide = table.pivot(index="stage", columns="tested on", values=metric.heading)

@@ -83,11 +83,25 @@ def values_of(experiment: Experiment, ablation: str) -> tuple[str, dict[str, flo
     return setting, places | dict.fromkeys(stages[len(asked.arms) :])
 
 
-def sweep_sentence(table: pd.DataFrame, metric: Metric | str) -> str:
-    """What a sweep says, from its numbers: which values are told apart from the recipe's own."""
+NEAR_CHANCE = 1.5  # times as good as guessing: below that, arms have learnt too little to differ
+
+
+def sweep_sentence(
+    table: pd.DataFrame, metric: Metric | str, *, chance: float | None = None
+) -> str:
+    """What a sweep says, from its numbers: which values are told apart from the recipe's own.
+
+    chance: what guessing reaches, in the metric's unit; no verdict on arms that are near it.
+    """
     metric, setting = metric_of(metric), table.index.name
     arms = table.drop(index="control", errors="ignore")
     own = arms.index[arms["own"].astype(bool)][0]
+    reached = arms.loc[own, metric.heading]
+    if chance is not None and reached < NEAR_CHANCE * chance:
+        return (
+            f"{setting}: with the recipe's own value, {own}, {reached:.1f}{metric.mark} "
+            f"is near chance ({chance:.1f}): no verdict."
+        )
     told = arms[arms["p (Holm)"] < LEVEL]
     lines = [
         f"{value} is {'better' if metric.sign * row['difference'] > 0 else 'worse'}"

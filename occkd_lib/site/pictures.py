@@ -19,6 +19,9 @@ from occkd_lib.tasks import task_of
 Drawn = tuple[str, str, Figure]  # end of the file's name, caption, figure
 
 
+MOST_BARS = 24  # of one picture: more cannot be read
+
+
 def pictures(store: Store, name: str, results: pd.DataFrame) -> Iterator[Drawn]:
     """All that is drawn of an experiment. results: its lines of ``results.summary``."""
     experiment = store.recipe.experiment(name)
@@ -72,22 +75,27 @@ def by_face(store: Store, name: str, rows: Mapping[str, Row]) -> Iterator[Drawn]
         over = f"mean over {len(seeds)} seeds" if len(seeds) > 1 else f"seed {seeds[0]}"
         colors = {titles[row]: rows[row].color for row in shown}
         what = f"Error by {task.name}" if task.continuous else "Recall per class"
-        figure = plots.by_group(tables, list(colors), task, classes, colors=colors)
+        apart = colors if len({*colors.values()}) == len(colors) else None
+        figure = plots.by_group(tables, list(colors), task, classes, colors=apart)
         yield "by-group", f"{what}, {over}; test faces of the group in brackets.", figure
         title = titles[shown[-1]]
         what = "predicted against true" if task.continuous else "what is taken for what"
         figure = plots.agreement(tables, title, task, classes)
         yield "agreement", f"{title}: {what}, all seeds together.", figure
 
-    tests = {}
+    tests, pairs = {}, {}
     for row in distilled if counts_right(task.metric) else ():
         student = rows.get(row.student or "")
         if student and (row is last or row.name == row.stage):
-            for seed in store.complete_seeds(name, {row.stage, student.stage}):
-                table = store.table(name, seed)
-                both = right(table, row.name), right(table, student.name)
-                tests[f"{titles[row.name]}, seed {seed}"] = mcnemar_test(*both)
+            pairs[row.name] = row, student, store.complete_seeds(name, {row.stage, student.stage})
+    many = sum(len(seeds) for *_, seeds in pairs.values()) > MOST_BARS
+    for row, student, seeds in pairs.values():
+        for seed in seeds[:1] if many else seeds:
+            table = store.table(name, seed)
+            both = right(table, row.name), right(table, student.name)
+            tests[f"{titles[row.name]}, seed {seed}"] = mcnemar_test(*both)
     if tests:
-        caption = "Faces on which a distilled student and its student disagree, McNemar's exact p."
+        caption = "Faces on which a distilled student and its student disagree, McNemar's exact p"
+        caption += "; the first seed of each." if many else "."
         figure = plots.discordant_bars(tests, names=("the distilled one", "the student"))
         yield "mcnemar", caption, figure

@@ -287,4 +287,11 @@ def test_the_papers_layout(paper):
     twice = as_printed(pd.concat([complete, complete.replace("95.00", "94.00")]))
     row = twice.loc["standard T-S", "VGG-f", "full+lower", "lower"]
     assert row["FER+", "accuracy, %", "ours"] == "95.00 / 94.00"
+    named = complete["experiment"] != ""
+    other = complete.replace("95.00", "94.00").assign(
+        experiment=complete["experiment"].mask(named, "other")
+    )
+    more = other[other["ours"] == "94.00"].head(1).assign(**{"test faces": "band", "published": ""})
+    both, order = pd.concat([complete, other, more]), [*store.recipe.experiments, "other"]
+    pd.testing.assert_frame_equal(as_printed(both, order), wide)
     assert row["FER+", "accuracy, %", "published"] == "80.17"

@@ -50,6 +50,15 @@ def test_the_sentence_follows_from_the_numbers(store):
     assert sweep_sentence(table, "accuracy") == "alpha: against 0.1, no other value is told apart."
 
 
+def test_no_verdict_near_chance(store):
+    table = sweep(store, "expression", "margin", "accuracy")
+    said = sweep_sentence(table, "accuracy", chance=60)  # the recipe's own reaches 88.75
+    assert said == (
+        "alpha: with the recipe's own value, 0.1, 88.8 % is near chance (60.0): no verdict."
+    )
+    assert sweep_sentence(table, "accuracy", chance=59) == sweep_sentence(table, "accuracy")
+
+
 def test_what_is_no_curve(store):
     chosen = store.recipe.experiment("expression")
     with pytest.raises(OcckdError, match="not one setting"):
