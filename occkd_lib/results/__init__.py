@@ -24,19 +24,21 @@ from occkd_lib.results.protocol import (
     faces_table,
     finished_table,
     protocol,
+    reference_faces,
     stage_table,
 )
 from occkd_lib.results.reference_panels import HALF_FACES, reference_contrasts, reference_gains
 from occkd_lib.results.reference_texts import reference_ablations, reference_attention
 from occkd_lib.results.store import Answers, Source, Store, open_store
 from occkd_lib.results.summary import HOLM, OFFICIAL, WITHOUT_COPIES, collect, summary
-from occkd_lib.results.text import Section, p_text, title_of, with_interval
+from occkd_lib.results.text import Section, p_text, title_of, told, with_interval
 
 __all__ = [
     "HALF_FACES", "HOLM", "OFFICIAL", "WITHOUT_COPIES", "Answers", "Section", "Source", "Store",
     "ablations", "benchmark", "collect", "differences", "every_prediction", "faces_table",
     "false_alarms", "finished_table", "hidden_half", "is_better", "labels", "open_store",
     "over_seeds", "p_text", "protocol", "reference", "reference_ablations", "reference_attention",
-    "reference_contrasts", "reference_differences", "reference_gains", "right", "scores", "spoken",
-    "stage_table", "summary", "title_of", "verdicts", "views", "with_interval", "won_back",
+    "reference_contrasts", "reference_differences", "reference_faces", "reference_gains", "right",
+    "scores", "spoken", "stage_table", "summary", "title_of", "told", "verdicts",
+    "views", "with_interval", "won_back",
 ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ import pandas as pd
 from occkd_lib.config import Experiment
 from occkd_lib.occlusion import view_title
 from occkd_lib.results.choices import choice
+from occkd_lib.results.kept import on_file
 from occkd_lib.results.store import COARSE_ANSWERS, COPIES, Answers, Store
 from occkd_lib.runs import environment
 
@@ -52,18 +54,31 @@ def faces_table(store: Store) -> pd.DataFrame:
     for name, experiment in store.recipe.experiments.items():
         if not store.runs(name):
             continue
-        known = facts(store, name)
         columns[name] = {
-            "data": known["data"]["name"],
-            "label rule": known["label_rule"] or "",
-            **{split: (known["n"] or {}).get(split, "") for split in ("train", "val", "test")},
-            "test faces identical to a training face": known["test_faces_that_duplicate_train"],
-            "or nearly so": known["test_faces_that_nearly_copy_train"],
-            "fingerprint": known["faces_fingerprint"],
+            **faces_in(facts(store, name)),
             "visible": view_title(experiment.visible),
             "network": experiment.network.name,
         }
     return pd.DataFrame(columns)
+
+
+def faces_in(known: Mapping[str, Any]) -> dict[str, Any]:
+    """Of ``facts``, in words: whose faces, how many, copies."""
+    return {
+        "data": known["data"]["name"],
+        "label rule": known["label_rule"] or "",
+        **{split: (known["n"] or {}).get(split, "") for split in ("train", "val", "test")},
+        "test faces identical to a training face": known["test_faces_that_duplicate_train"],
+        "or nearly so": known.get("test_faces_that_nearly_copy_train", ""),
+        "fingerprint": known["faces_fingerprint"],
+    }
+
+
+def reference_faces(recipe: str) -> pd.DataFrame:
+    """``faces_table`` of the results that came with the book; OcckdError for none."""
+    path = on_file(f"{recipe}/protocol.json", f"occkd results {recipe} --reference")
+    experiments = json.loads(path.read_text())["experiments"]
+    return pd.DataFrame({name: faces_in(known) for name, known in experiments.items()})
 
 
 def finished_table(store: Store) -> pd.DataFrame:

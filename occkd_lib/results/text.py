@@ -53,6 +53,15 @@ def printed(found: Interval | Bootstrap, metric: Metric) -> tuple[float, float, 
     return metric.factor * value, metric.factor * found.low, metric.factor * found.high
 
 
+BETTER = "better than", "worse than", "not told apart from"
+
+
+def told(sure: bool, ahead: bool, words: tuple[str, str, str] = BETTER) -> str:
+    """The word for what a comparison came to. ahead: which side, where it is ``sure``."""
+    more, less, same = words
+    return (more if ahead else less) if sure else same
+
+
 def p_text(p: float) -> str:
     """Three decimals, as tests are usually printed; '<0.001' below that."""
     return "<0.001" if p < 0.001 else f"{p:.3f}"

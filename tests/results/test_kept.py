@@ -1,14 +1,20 @@
 """The results that came with the book are read as they were written."""
 
+import json
+
 import pandas as pd
 import pytest
 
 from occkd_lib.errors import OcckdError
 from occkd_lib.results import (
     benchmark,
+    faces_table,
     false_alarms,
+    protocol,
     reference,
     reference_differences,
+    reference_faces,
+    told,
 )
 
 
@@ -34,6 +40,21 @@ def test_differences_in_points_and_years(written):
         assert "student" not in table.index, "it has no control"
         against = reference_differences("tiny", name, "student")
         assert set(against["against"]) == {"student"}
+
+
+def test_which_faces(published):
+    store, _, folder = published
+    (folder / "protocol.json").write_text(json.dumps(protocol(store)))
+    ours = faces_table(store).drop(index=["visible", "network"])
+    assert reference_faces("tiny").astype(str).equals(ours.astype(str))
+    with pytest.raises(OcckdError, match="occkd results nix --reference"):
+        reference_faces("nix")
+
+
+def test_the_word_for_a_comparison():
+    assert told(True, True) == "better than" and told(True, False) == "worse than"
+    assert told(False, True) == told(False, False) == "not told apart from"
+    assert told(True, False, ("up", "down", "level")) == "down"
 
 
 def test_other_tables_by_their_name(written):
