@@ -19,7 +19,7 @@ from occkd_lib.cli_data import DataFolder, data_app, use_data
 from occkd_lib.cli_models import export_model, models_app
 from occkd_lib.cli_predict import predict
 from occkd_lib.errors import OcckdError
-from occkd_lib.project import printable
+from occkd_lib.project import here, printable
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -77,7 +77,7 @@ def run(
     from occkd_lib.project import bring_book, outputs_root, project_root
 
     use_data(data)
-    bring_book()
+    bring_book(copy=not dry_run)
     workflow = Workflow(
         recipe,
         tuple(only or ()),
@@ -91,10 +91,13 @@ def run(
     )
     if dry_run:
         show_plan(workflow, every_notebook=notebooks, tflops=tflops)
+        try:
+            workflow.check()
+        except OcckdError as error:  # the plan is right all the same
+            print(f"Not yet: {error}")
         return
     workflow.check()
-    # jobs run in folders of their own
-    os.environ.update(OCCKD_ROOT=str(project_root()), OCCKD_OUTPUTS=str(outputs_root()))
+    jobs_know(project_root(), outputs_root())
     begun = time.monotonic()
     try:
         workflow.run(say=lambda line: print(line, flush=True))
@@ -122,8 +125,7 @@ def lab(
     if find_spec("jupyterlab") is None:
         raise OcckdError("JupyterLab is not installed: pip install 'occkd[lab]'")
     root = bring_book().resolve()
-    # kernels run in the folder of their chapter
-    os.environ.update(OCCKD_ROOT=str(root), OCCKD_OUTPUTS=str(outputs_root()))
+    jobs_know(root, outputs_root())
     options = lab_command(source, root, jupyter or [])
     os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", *options])
 
@@ -160,8 +162,9 @@ def nb(
     from occkd_lib.execution.devices import claim_gpu
     from occkd_lib.execution.notebooks import execute
     from occkd_lib.execution.parameters import parse_parameters
-    from occkd_lib.project import outputs_root
+    from occkd_lib.project import outputs_root, project_root
 
+    jobs_know(project_root(), outputs_root())
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, interrupt_once)
     values = parse_parameters(notebook, parameter or [])
@@ -239,23 +242,29 @@ def stage(
     print(shown(run_stage(load_recipe(recipe), experiment, seed, stage).folder))
 
 
+def jobs_know(root: Path, outputs: Path) -> None:
+    """Tell notebooks, which run in folders of their own, these and where the command was given."""
+    places = {"OCCKD_ROOT": root, "OCCKD_OUTPUTS": outputs, "OCCKD_HERE": here()}
+    os.environ.update({name: str(place) for name, place in places.items()})
+
+
 def parse_seeds(text: str | None) -> tuple[int, ...]:
     """``0,2,5-7`` as (0, 2, 5, 6, 7)."""
     seeds: list[int] = []
     try:
-        for part in text.split(",") if text else ():
-            first, _, last = part.partition("-")
-            counted = range(int(first), int(last or first) + 1)
+        for part in text.split(",") if text is not None else ():
+            first, dash, last = part.partition("-")
+            counted = range(int(first), int(last if dash else first) + 1)
             seeds += [counted[0], *counted[1:]]
     except (ValueError, IndexError):
-        raise OcckdError(f"--seeds {text}: write 0,1,2 or 0-4") from None
+        raise OcckdError(f"--seeds {text}: write 0,1,2 or 0-4; a seed is 0 or more") from None
     return tuple(dict.fromkeys(seeds))
 
 
 def shown(path: Path) -> str:
     """The path from here, if it lies below."""
-    here = Path.cwd()
-    return str(path.relative_to(here) if path.is_relative_to(here) else path)
+    start = Path.cwd()
+    return str(path.relative_to(start) if path.is_relative_to(start) else path)
 
 
 def interrupt_once(number: int, frame: object) -> NoReturn:

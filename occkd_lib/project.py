@@ -26,15 +26,20 @@ from occkd_lib.errors import OcckdError
 BOOK = Path(occkd_lib.__file__).parent / "_book"  # what a wheel brings beside the code
 
 
+def here() -> Path:
+    """Where the command was given, $OCCKD_HERE: notebooks run in folders of their own."""
+    return Path(os.environ.get("OCCKD_HERE") or Path.cwd())
+
+
 def project_root() -> Path:
     """$OCCKD_ROOT, else the nearest parent that holds the book, else this folder."""
     if "OCCKD_ROOT" in os.environ:
         return Path(os.environ["OCCKD_ROOT"]).resolve()
-    here = Path.cwd()
-    for folder in (here, *here.parents):
+    start = Path.cwd()
+    for folder in (start, *start.parents):
         if holds_book(folder):
             return folder
-    return here
+    return start
 
 
 def holds_book(folder: Path) -> bool:
@@ -42,10 +47,11 @@ def holds_book(folder: Path) -> bool:
     return (folder / "notebooks").is_dir() and (folder / "workflow" / "chapters.yaml").is_file()
 
 
-def bring_book() -> Path:
+def bring_book(*, copy: bool = True) -> Path:
     """The folder with the book; where there is none, and a wheel brought one, a copy of it here.
 
-    Raises OcckdError where there is none to copy, or where this folder holds a part of one.
+    copy: False writes nothing, this process then reads the wheel's book where it lies. Raises
+    OcckdError where there is none to copy, or where this folder holds a part of one.
     """
     root = project_root()
     if holds_book(root):
@@ -56,10 +62,19 @@ def bring_book() -> Path:
     there = [name for name in parts if name != "outputs" and (root / name).exists()]
     if there:
         raise OcckdError(f"{root} has {', '.join(there)} already: go to an empty folder")
+    if not copy:  # but what was run is still looked for here
+        os.environ.update(OCCKD_OUTPUTS=str(outputs_root()), OCCKD_ROOT=str(BOOK))
+        return BOOK
     for name in sorted(parts, key="workflow".__eq__):  # last what says that all of it is there
         shutil.copytree(BOOK / name, root / name, dirs_exist_ok=True)
     print(f"the book lies in {root} now: {', '.join(parts)}", file=sys.stderr)
     return root
+
+
+def shipped(folder: str | Path) -> Path:
+    """``folder``; if it is not there, what the wheel's book has by that name: ``models/gender``."""
+    there = BOOK / folder
+    return there if not os.path.exists(folder) and os.path.isdir(there) else Path(folder)
 
 
 def outputs_root() -> Path:

@@ -32,6 +32,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from occkd_lib.changes import as_json, differences
 from occkd_lib.errors import OcckdError
 from occkd_lib.project import (
     git_commit,
@@ -137,12 +138,21 @@ class Run:
                 format=FORMAT, state="new", config=config, fingerprint=fingerprint(config)
             )
         elif status["fingerprint"] != fingerprint(config):
-            changed = differences(status["config"], json.loads(json.dumps(config, default=str)))
-            raise OcckdError(
-                f"{run.folder} holds a run of another recipe ({'; '.join(changed[:3])}): "
-                "delete that folder, or set OCCKD_OUTPUTS to another one"
-            )
+            raise run._other(differences(status["config"], as_json(config)))
         return run
+
+    def refuse_other(self, part: dict[str, Any]) -> None:
+        """OcckdError if the run was made by a config in which ``part`` is another."""
+        made, asked = (self.status or {})["config"], as_json(part)
+        changed = differences({key: made.get(key) for key in asked}, asked)
+        if changed:
+            raise self._other(changed)
+
+    def _other(self, changed: list[str]) -> OcckdError:
+        return OcckdError(
+            f"{self.folder} holds a run of another recipe ({'; '.join(changed[:3])}): change "
+            "'name:' in the recipe's file, delete that folder, or set OCCKD_OUTPUTS to another one"
+        )
 
     def stand_for(self, folder: Path) -> Run:
         """Make ``folder`` a link to this run (if it is not) and return the run by that name.
@@ -287,14 +297,3 @@ class Run:
     def history(self) -> pd.DataFrame:
         """epoch, lr, train loss, validation metric, seconds ..."""
         return self.table("history.csv")
-
-
-def differences(old: Any, new: Any, where: str = "") -> list[str]:
-    """Paths at which two JSON values differ, as ``a.b: old -> new``."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        found = []
-        for key in sorted(old.keys() | new.keys()):
-            path = f"{where}.{key}" if where else key
-            found += differences(old.get(key), new.get(key), path)
-        return found
-    return [] if old == new else [f"{where}: {old} -> {new}"]

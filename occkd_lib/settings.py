@@ -28,5 +28,8 @@ def first_error(error: ValidationError, known: Iterable[str] = ()) -> str:
     message = first["msg"].removeprefix("Value error, ")
     if first["type"] == "extra_forbidden":
         message = f"there is no such setting{did_you_mean(str(first['loc'][-1]), known)}"
+    elif first["type"] == "literal_error":
+        words = first["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
+        message += did_you_mean(str(first["input"]), words)
     more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
     return f"{where}: {message}{more}" if where else f"{message}{more}"

@@ -15,6 +15,12 @@ from occkd_lib.stages import run_stage
 from tests.tiny import tiny_recipe
 
 
+@pytest.fixture(autouse=True)
+def no_earlier_command(monkeypatch):
+    """A command of another test was given elsewhere (``project.here``)."""
+    monkeypatch.delenv("OCCKD_HERE", raising=False)
+
+
 @pytest.fixture
 def outputs(tmp_path, monkeypatch):
     """A fresh outputs root."""

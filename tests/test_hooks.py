@@ -1,5 +1,6 @@
 """The hooks of pre-commit find what they are for; and everything tracked passes them."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -32,9 +33,11 @@ def test_what_the_hooks_find(tmp_path, capsys, name, content, check, found):
 
 
 def test_every_tracked_file_passes(monkeypatch, capsys):
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
-    if listed.returncode:
+    if not shutil.which("git") or not (ROOT / ".git").exists():  # an unpacked sdist
         pytest.skip("not a git checkout: nothing is tracked")
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True
+    )
     monkeypatch.chdir(ROOT)
     for check in ("large", "secrets"):
         hooks.main(check, listed.stdout.splitlines())

@@ -100,15 +100,17 @@ class Experiment(Settings):
             tasks = data_set(data.name).tasks
             if self.task not in tasks:
                 known = ", ".join(tasks)
-                raise ValueError(f"data set {data.name!r} has no task {self.task!r}: {known}")
+                near = did_you_mean(self.task, tasks)
+                raise ValueError(f"data set {data.name!r} has no task {self.task!r}: {known}{near}")
         titles = [d.called or data_set(d.name).name for d in (self.data, *self.test_on)]
         if len(set(titles)) < len(titles):
             raise ValueError("test_on: two data sets of one name: tell them apart with 'called:'")
-        for view in self.test_views:
+        for key, views in (("visible", (self.visible,)), ("test_views", self.test_views)):
             try:
-                occluder(view)
+                for view in views:
+                    occluder(view)
             except (ValueError, OcckdError) as error:
-                raise ValueError(f"test_views: {error}") from None
+                raise ValueError(f"{key}: {error}") from None
         for name, settings in self.stages.items():
             try:
                 named(name)

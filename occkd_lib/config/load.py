@@ -58,7 +58,11 @@ def load_recipe(recipe: str | Path) -> Recipe:
     except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
         raise OcckdError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(raw, dict) or not isinstance(raw.get("experiments"), dict):
-        raise OcckdError(f"{path}: a recipe needs a mapping with 'name' and 'experiments'")
+        other = (
+            [key for key in raw if key not in Recipe.model_fields] if isinstance(raw, dict) else []
+        )
+        near = next(filter(None, (did_you_mean(str(k), ["experiments"]) for k in other)), "")
+        raise OcckdError(f"{path}: a recipe needs a mapping with 'name' and 'experiments'{near}")
     try:
         defaults, own = raw.pop("defaults", None) or {}, raw["experiments"]
         raw["experiments"] = {name: experiment(name, own, defaults) for name in own}

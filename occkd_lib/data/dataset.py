@@ -14,7 +14,7 @@ from torch import Tensor
 from occkd_lib.data.faceset import FaceSet
 from occkd_lib.data.vocabularies import OWN, classes_of
 from occkd_lib.errors import OcckdError
-from occkd_lib.project import project_root
+from occkd_lib.project import here, project_root
 from occkd_lib.settings import Settings
 from occkd_lib.tasks import task_of
 
@@ -86,11 +86,12 @@ FLAGS = ("duplicate_of_train", "near_copy_of_train")
 def data_root(explicit: str | Path | None = None) -> Path:
     """Where data sets are looked for: ``explicit``, else $OCCKD_DATA, else ./data.
 
-    A relative path counts from the current folder or, if it is not there, from the project.
+    A relative path counts from where the command was given (``here``) or, if it is not there, from
+    the project.
     """
     chosen = Path(explicit or os.environ.get("OCCKD_DATA") or "data").expanduser()
-    here, project = Path.cwd() / chosen, project_root() / chosen
-    return project if not here.exists() and project.exists() else here
+    near, project = here() / chosen, project_root() / chosen
+    return project if not near.exists() and project.exists() else near
 
 
 def face_set(

@@ -2,45 +2,51 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 
 from occkd_lib.config import Recipe
 from occkd_lib.data import locate
 from occkd_lib.errors import OcckdError
-from occkd_lib.execution.estimate import known_outputs
+from occkd_lib.execution.estimate import cost_of, known_outputs
 from occkd_lib.models.weights.files import find_weights
 from occkd_lib.occlusion import occlude
 from occkd_lib.plugins import sources
-from occkd_lib.project import one_line
+from occkd_lib.project import one_line, outputs_root
 from occkd_lib.runs import Run, run_folder
 from occkd_lib.stages.graph import all_stages, stage_of
+from occkd_lib.stages.run import decides
 
 TOY_IMAGES = (2, 1, 16, 16)
+VALUE = 3 * 4  # bytes a value of a network takes while it learns
 
 
 def check(recipe: Recipe, experiments: Sequence[str], seeds: Sequence[int] = ()) -> None:
     """OcckdError, in one line, for what a recipe names and what is not there or does not work.
 
-    experiments, seeds: those that are to run (no seeds: the recipe's). Missing data are named all
-    at once, with the experiments that can run without them.
+    experiments, seeds: those that are to run (no seeds: the recipe's). Missing data and weights are
+    named all at once, with the experiments that can run without them.
     """
     missing: dict[str, None] = {}  # what to do about each of them, once
     ready = dict.fromkeys(f"--only {name}" for name in experiments)
     for name in experiments:
         chosen = recipe.experiment(name)
         try:
-            check_experiment(recipe, name, seeds or chosen.seeds)
+            weights = check_experiment(recipe, name, seeds or chosen.seeds)
         except OcckdError as error:
             raise OcckdError(f"experiment {name!r}: {error}") from None
-        for data in (chosen.data, *chosen.test_on):
+        files = [partial(find_weights, init) for init in weights]
+        for find in (*files, *(partial(locate, data) for data in (chosen.data, *chosen.test_on))):
             try:
-                locate(data)
+                find()
             except OcckdError as error:
                 missing[str(error)] = None
                 ready.pop(f"--only {name}", None)
+    room(recipe, experiments, seeds)
     if missing:
         rest = f". Without it: {' '.join(ready)}" if ready else ""
         raise OcckdError(f"{'. '.join(missing)}{rest}")
@@ -56,26 +62,55 @@ def trained(recipe: Recipe, name: str, seeds: Sequence[int] = ()) -> bool:
     )
 
 
-def check_experiment(recipe: Recipe, name: str, seeds: Sequence[int]) -> None:
-    """Networks, losses, views, weights files and import paths of every stage and arm."""
+def check_experiment(recipe: Recipe, name: str, seeds: Sequence[int]) -> list[str]:
+    """Networks, losses, views and import paths of every stage and arm; returns the names of the
+    weights files that their runs still need."""
     experiment = recipe.experiment(name)
     sources(experiment.model_dump(mode="json"))  # every import path leads to a module
     outputs = known_outputs(experiment)
     names = dict.fromkeys(stage for seed in seeds for stage in all_stages(experiment, seed))
     stages = {each: stage_of(experiment, each) for each in names}
-    for view in dict.fromkeys((*(s.view for s in stages.values()), *experiment.test_views)):
+    shown = (experiment.visible, *(s.view for s in stages.values()), *experiment.test_views)
+    for view in dict.fromkeys(shown):
         with blaming(f"view {view!r}"):
             toys = torch.zeros(TOY_IMAGES, dtype=torch.uint8)
             seen = occlude(toys, view, torch.arange(len(toys)))
             if seen.shape != TOY_IMAGES:
                 raise ValueError(f"{tuple(seen.shape)} images come out of {TOY_IMAGES}")
+    needed: dict[str, None] = {}
     for each, stage in stages.items():
         stage.network.embedding_dim(outputs)  # fails for a network that does not work
+        runs = [Run(run_folder(recipe.name, name, seed, each)) for seed in seeds]
+        for run in runs if not experiment.tuned_arms(each) else ():
+            if run.done:
+                run.refuse_other(decides(experiment, stage))
         begins = stage.method.makes_network and stage.settings.begins_with is None
-        if begins and stage.network.init != "random":
-            runs = (Run(run_folder(recipe.name, name, seed, each)) for seed in seeds)
-            if not all(run.done for run in runs):  # a finished run does without the file
-                find_weights(stage.network.init)
+        undone = not all(run.done for run in runs)  # a finished run does without the file
+        if begins and undone and stage.network.init != "random":
+            needed[stage.network.init] = None
+    return list(needed)
+
+
+def room(recipe: Recipe, experiments: Sequence[str], seeds: Sequence[int]) -> None:
+    """OcckdError where the outputs' disk has no room for the networks that are to be trained: their
+    values, and beside them, while they learn, the optimiser's two."""
+    needed = 0
+    for name in experiments:
+        experiment = recipe.experiment(name)
+        outputs, known = known_outputs(experiment), {}
+        for seed in seeds or experiment.seeds:
+            for stage in all_stages(experiment, seed):
+                if stage not in known:
+                    known[stage] = cost_of(stage_of(experiment, stage).network, outputs).parameters
+                done = Run(run_folder(recipe.name, name, seed, stage)).done
+                needed += 0 if done else known[stage] * VALUE
+    folder = next(f for f in (outputs_root(), *outputs_root().parents) if f.exists())
+    left = shutil.disk_usage(folder).free
+    if needed > left:
+        raise OcckdError(
+            f"the networks need about {needed / 1e6:,.0f} MB, {folder} has {left / 1e6:,.0f} MB "
+            "left: make room, or set OCCKD_OUTPUTS to another disk"
+        )
 
 
 @contextmanager

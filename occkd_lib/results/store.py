@@ -11,12 +11,13 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from occkd_lib.changes import differences
 from occkd_lib.config import Experiment, Recipe, load_recipe
 from occkd_lib.data import DataSettings, data_set
 from occkd_lib.errors import OcckdError
 from occkd_lib.methods import Row
 from occkd_lib.project import outputs_root
-from occkd_lib.runs import Run, differences, run_folder
+from occkd_lib.runs import Run, run_folder
 from occkd_lib.stages import rows_of, stage_of
 from occkd_lib.stages.run import decides
 from occkd_lib.training.predictions import COARSE_PREDICTION, COARSE_TARGET

@@ -23,7 +23,12 @@ def mark(recipe: str) -> str:
 
 
 def headline(summary: pd.DataFrame) -> str:
-    """A GitHub table of a recipe's main metrics; summary: as ``results.summary``, or read again.
+    """``main_results`` as a table of GitHub's."""
+    return markdown(main_results(summary))
+
+
+def main_results(summary: pd.DataFrame) -> pd.DataFrame:
+    """A recipe's main metrics, as text; summary: as ``results.summary``, or read again.
 
     One row a method and view: the mean over seeds with its 95 % interval (seeds and test faces both
     random), and for distilled students the differences to the undistilled student and the control.
@@ -47,7 +52,7 @@ def headline(summary: pd.DataFrame) -> str:
                 "vs control": difference(row, "control", metric),
             }
         )
-    return markdown(pd.DataFrame(lines))
+    return pd.DataFrame(lines)
 
 
 def difference(row: dict, reference: str, metric: Metric) -> str:

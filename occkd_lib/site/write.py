@@ -37,6 +37,7 @@ from occkd_lib.results import (
     summary,
     views,
 )
+from occkd_lib.site.headline import main_results
 from occkd_lib.site.maps import experiment_map, why_no_map
 from occkd_lib.site.page import Part, Picture, page
 from occkd_lib.site.pictures import pictures
@@ -96,12 +97,22 @@ def write_results(
             others.map(experiment_part, *zip(*asked, strict=True)) if others
             else starmap(experiment_part, asked)
         )  # fmt: skip
-        first = [*published_parts(folder, store, results)]
+        first = [short_part(folder, results)]
+        # labels of one's own are in no paper
+        if any({*spec.tasks} & {*results["task"]} for spec in TABLES.values()):
+            first += published_parts(folder, store, results)
         last = [*section_parts(folder, store, results, maps=maps)]
         parts = [*first, *drawn, *last]
     write_json(folder / "protocol.json", protocol(store))
     write_text(folder / "index.html", page(recipe, parts))
     return folder
+
+
+def short_part(folder: Path, results: pd.DataFrame) -> Part:
+    """Save a line a method."""
+    table, title = main_results(results.map(plain)), "The results in short"
+    write_table(folder, "headline", table, title)
+    return Part(title, stem="headline", table=table)
 
 
 def published_parts(folder: Path, store: Store, results: pd.DataFrame) -> Iterator[Part]:

@@ -58,6 +58,14 @@ def test_every_recipe_of_the_book_is_valid(name):
             "facs: there is no such setting: did you mean 'faces'?",
         ),
         ({"defaults": {"stages": {"teacher": {"epochs": -3}}}}, "teacher.epochs: Input should be"),
+        (
+            {"defaults": {"stages": {"teacher": {"optimizer": "admaw"}}}},
+            "teacher.optimizer: Input should be 'sgd', 'adam' or 'adamw': did you mean 'adamw'?",
+        ),
+        (
+            {"experiments": {"gender": {"task": "gendr"}}},
+            "has no task 'gendr': expression, gender, age: did you mean 'gender'?",
+        ),
         ({"defaults": {"stages": {"standard": {"lam": 1.5}}}}, "standard.lam: Input should be"),
         ({"experiments": {"gender": {"task": "mood"}}}, "no task 'mood'"),
         (
@@ -158,3 +166,10 @@ def test_seeds_that_chapters_tell_and_quiet_ones():
     assert experiment.varied({"chapter_seeds": None}).quiet_seeds == ()
     with pytest.raises(ValueError, match=r"chapter_seeds: \(3,\) are not all among the seeds"):
         experiment.varied({"chapter_seeds": [3]})
+
+
+def test_a_misspelt_title(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_text("name: mine\nexperimnts: {}\n")
+    with pytest.raises(OcckdError, match="did you mean 'experiments'"):
+        load_recipe(path)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
+from occkd_lib.config.experiment import Experiment
 from occkd_lib.errors import OcckdError
+from occkd_lib.execution.preflight import check_experiment
 from occkd_lib.execution.workflow import Workflow
+from tests.tiny import tiny_recipe
 
 GOOD = """
 import torch
@@ -124,3 +129,43 @@ def test_the_experiment_is_named(plug_ins):
     workflow = plug_ins("broken_view", broken, ("visible: lower", 'visible: "broken_view:eyes"'))
     with pytest.raises(OcckdError, match=r"^experiment 'expression': view 'broken_view:eyes'"):
         workflow.check()
+
+
+def test_all_that_is_missing_is_said_at_once(own_recipe, tmp_path, monkeypatch):
+    monkeypatch.setenv("OCCKD_WEIGHTS", str(tmp_path / "none"))
+    path = own_recipe(
+        ("channels: 1}", "channels: 1, init: imagenet-vgg-f}"),
+        ("  expression:\n", "  expression:\n    data: {name: ferplus, labels: majority, "
+         "faces: null}\n"),
+    )  # fmt: skip
+    with pytest.raises(OcckdError) as caught:
+        Workflow(path, experiments=("expression",)).check()
+    said = str(caught.value)
+    assert "no weights 'imagenet-vgg-f'" in said and "MatConvNet's page" in said
+    assert "FER+" in said and "\n" not in said
+
+
+def test_the_experiments_own_view(tiny):
+    """Although every stage has a view of its own."""
+    whole = tiny.experiments["expression"]
+    content = whole.model_dump(mode="json", exclude_none=True, include={"data", "task", "network"})
+    stages = {"teacher": {"view": "full", "epochs": 1, "lr": 0.1}}
+    assert Experiment.model_validate({**content, "visible": "upper", "stages": stages})
+    with pytest.raises(ValueError, match="did you mean 'upper'"):
+        Experiment.model_validate({**content, "visible": "uper", "stages": stages})
+
+
+def test_no_room_on_the_disk(own_recipe, monkeypatch):
+    workflow = Workflow(own_recipe(), experiments=("expression",))
+    full = shutil.disk_usage("/")._replace(free=10_000)
+    monkeypatch.setattr("occkd_lib.execution.preflight.shutil.disk_usage", lambda path: full)
+    with pytest.raises(OcckdError, match=r"networks need about \d+ MB, .* has 0 MB left: make"):
+        workflow.check()
+
+
+def test_finished_runs_of_other_settings(trained, project):
+    """Found before anything starts, with the way out; networks that are not begun may change."""
+    check_experiment(tiny_recipe(), "expression", [0])
+    check_experiment(tiny_recipe(stages={"teacher": {"epochs": 3}}), "expression", [1])
+    with pytest.raises(OcckdError, match=r"teacher holds .*epochs: 2 -> 3.* change 'name:' in"):
+        check_experiment(tiny_recipe(stages={"teacher": {"epochs": 3}}), "expression", [0])

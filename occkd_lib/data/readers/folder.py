@@ -1,8 +1,8 @@
 """Your own faces: a CSV or parquet file with a row an image, beside images of any size.
 
-    file,label,split,person        split and person may be left out
-    anna/1.jpg,happy,train,anna
-    ben/7.png,angry,test,ben
+    file,label,split,person,box    split, person and box may be left out
+    anna/1.jpg,happy,train,anna,
+    ben/7.png,angry,test,ben,40 30 200 190
 
 Without ``split``, 60/20/20 of the faces are drawn by a seed; faces of one person, and near copies,
 stay together.
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Literal, NamedTuple
@@ -30,15 +31,17 @@ from occkd_lib.data.splits import three_ways
 from occkd_lib.data.vocabularies import EXPRESSIONS, GENDERS, canonical
 from occkd_lib.errors import OcckdError
 from occkd_lib.plugins import did_you_mean
-from occkd_lib.project import one_line
+from occkd_lib.project import here, one_line
+from occkd_lib.runs import fingerprint
 from occkd_lib.tasks import TASKS, task_of
 
 KNOWN = {"expression": EXPRESSIONS, "gender": GENDERS}  # classes of tasks that have their own
 
 
 class FolderSettings(DataSettings):
-    """path: of the CSV or parquet, from the data root or else the current folder. size: width and
-    height in pixels that every image is brought to. file, label, split, person: names of columns.
+    """path: of the CSV or parquet, from the data root or else where the command is given. size:
+    width and height in pixels that every image is brought to. file, label, split, person, box:
+    names of columns. box: where the face is, "left top right bottom" in pixels; empty: everywhere.
     classes: in their order; default: the labels that occur, sorted (expressions in the book's
     order). split_seed: of the 60/20/20 split."""
 
@@ -50,6 +53,7 @@ class FolderSettings(DataSettings):
     label: str = "label"
     split: str = "split"
     person: str = "person"
+    box: str = Field("box", exclude_if=lambda name: name == "box")
     classes: tuple[str, ...] = ()
     split_seed: int = 0
 
@@ -71,13 +75,14 @@ class Row(NamedTuple):
     label: str
     split: str
     person: str
+    box: tuple[int, int, int, int] | None
 
 
 def find(root: Path, settings: FolderSettings | None) -> Path | None:
     """The list that ``settings.path`` names."""
     if settings is None:
         return None
-    places = (home / Path(settings.path).expanduser() for home in (root, Path.cwd()))
+    places = (home / Path(settings.path).expanduser() for home in (root, here()))
     return next((place for place in places if place.is_file()), None)
 
 
@@ -91,13 +96,15 @@ def load(path: Path, settings: FolderSettings, task: str, cache: bool) -> FaceSe
     targets, classes = targets_of(rows, settings, task, path)
     files = [path.parent / row.file for row in rows]
     shape = (settings.channels, settings.size, settings.size)
+    boxes = [row.box for row in rows]
+    choice = (*shape, fingerprint(boxes)) if any(boxes) else shape
 
     def start() -> Decoding:
         table = pd.DataFrame({"name": [row.file for row in rows]})
         stamps = [stamp(file, file) for file in files]
         return Decoding(table, shape, lambda i: picture(files[i], rows[i], settings), stamps)
 
-    images, table = decoded("folder", files, start, choice=shape, cache=cache)
+    images, table = decoded("folder", files, start, choice=choice, cache=cache)
     table = table.assign(target=targets, person=[row.person for row in rows])
     # who has no name is alone: -1 in either grouping
     people = pd.factorize(table["person"].replace("", None))[0]
@@ -114,6 +121,14 @@ def picture(file: Path, row: Row, settings: FolderSettings) -> np.ndarray:
         image = narrowed(image)
     elif image.mode in ("I", "F"):
         raise OcckdError(f"{where} has mode {image.mode}: save it with 8 bits a channel")
+    if row.box:
+        left, top, right, bottom = row.box
+        if not (0 <= left < right <= image.width and 0 <= top < bottom <= image.height):
+            raise OcckdError(
+                f"{where}: box {' '.join(map(str, row.box))} does not lie in its {image.width} x "
+                f"{image.height} pixels: left top right bottom, upright"
+            )
+        image = image.crop(row.box)
     if image.height < 2:
         raise OcckdError(f"{where} is {image.height} pixel high: it has no two halves")
     image = image.convert("L" if settings.channels == 1 else "RGB")
@@ -126,7 +141,7 @@ def picture(file: Path, row: Row, settings: FolderSettings) -> np.ndarray:
 def read(path: Path, settings: FolderSettings) -> list[Row]:
     """The rows of the list, each checked, its image there."""
     cells = parquet_cells(path) if path.suffix.lower() == ".parquet" else titled_rows(path)
-    required = {"file", "label", *({"split", "person"} & settings.model_fields_set)}
+    required = {"file", "label", *({"split", "person", "box"} & settings.model_fields_set)}
     rows: dict[str, Row] = {}
     for number, row in cells:
         for name in sorted(required):
@@ -135,12 +150,14 @@ def read(path: Path, settings: FolderSettings) -> list[Row]:
                     f"{path}: no column {getattr(settings, name)!r}, it has {', '.join(row)}: "
                     f"rename one, or say data.{name} in the recipe"
                 )
-        named = (row.get(c, "") for c in (settings.label, settings.split, settings.person))
+        label, split, person, box = (
+            row.get(getattr(settings, name), "") for name in ("label", "split", "person", "box")
+        )
         where = f"{path}, row {number}"
         file = inside(path.parent, where, row[settings.file])
         if file in rows:
             raise OcckdError(f"{where}: {file} stands in row {rows[file].number}, too: remove one")
-        rows[file] = Row(number, where, file, *named)
+        rows[file] = Row(number, where, file, label, split, person, box_of(box, where))
     if not rows:
         raise OcckdError(f"{path} is empty: expected a row of titles, then a row an image")
     return list(rows.values())
@@ -153,9 +170,24 @@ def inside(home: Path, where: str, name: str) -> str:
         raise OcckdError(f"{where}: no file named")
     if clean.is_absolute() or ".." in clean.parts:
         raise OcckdError(f"{where}: {name} leaves the folder of the list: put the image below it")
+    if not (home / clean).resolve().is_relative_to(home.resolve()):
+        raise OcckdError(f"{where}: {name} is a link that leaves the folder of the list: copy it")
     if not os.path.isfile(home / clean):
         raise OcckdError(f"{where}: no image {name}: add it, or remove the row")
     return clean.as_posix()
+
+
+def box_of(cell: str, where: str) -> tuple[int, int, int, int] | None:
+    """left, top, right, bottom; None for an empty cell."""
+    if not cell.strip():
+        return None
+    try:
+        left, top, right, bottom = (
+            round(float(part)) for part in re.split(r"[\s,;]+", cell.strip())
+        )
+    except (ValueError, OverflowError):
+        raise OcckdError(f"{where}: box {cell!r}: write left top right bottom, in pixels") from None
+    return left, top, right, bottom
 
 
 def parquet_cells(path: Path) -> Iterator[tuple[int, dict[str, str]]]:

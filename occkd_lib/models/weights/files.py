@@ -12,7 +12,22 @@ from torch import Tensor
 
 from occkd_lib.errors import OcckdError
 from occkd_lib.models.weights.pretrained import Tensors
-from occkd_lib.project import one_line, project_root
+from occkd_lib.project import here, one_line, project_root
+
+TORCHVISION = "torchvision's weights of ImageNet, the .pth under this name"
+SOURCES = {  # of what the recipes name; none may be passed on here
+    "imagenet-vgg-f": "imagenet-vgg-f.mat of MatConvNet's page of pretrained models",
+    "vgg-face": "vgg-face.mat of MatConvNet's page of pretrained models",
+    "resnet18": TORCHVISION,
+    "resnet50": f"{TORCHVISION}, or VGGFace2's ResNet-50 as .pth",
+    "squeezenet1_1": TORCHVISION,
+    "shufflenet_v2_x1": TORCHVISION,
+    "mobilenet_v2": TORCHVISION,
+    "squeezenet1_1_imagenet_fp16": "torchvision's squeezenet1_1, saved as .safetensors",
+    "mobilenet_v2_imagenet_features_fp16": "MobileNet v2's features, saved as .safetensors",
+    "vgg16_imagenet_conv_fp16": "the convolutions of VGG-16, saved as .safetensors",
+    "dlib_face_resnet29_fp16": "dlib's face recognition network (dlib.net), as .safetensors",
+}
 
 SUFFIXES = (".safetensors", ".mat", ".pth", ".pt")
 
@@ -21,7 +36,7 @@ def weights_root() -> Path:
     """Folder of weights files: $OCCKD_WEIGHTS, <data root>/../weights or ./weights."""
     if "OCCKD_WEIGHTS" in os.environ:
         return Path(os.environ["OCCKD_WEIGHTS"]).resolve()
-    candidates = [Path.cwd() / "weights", project_root() / "weights"]
+    candidates = [here() / "weights", project_root() / "weights"]
     if "OCCKD_DATA" in os.environ:
         candidates.insert(0, Path(os.environ["OCCKD_DATA"]).resolve().parent / "weights")
     return next((folder for folder in candidates if folder.is_dir()), candidates[-1])
@@ -34,12 +49,14 @@ def find_weights(init: str) -> Path:
     """
     root = weights_root()
     named = [root / f"{init}{suffix}" for suffix in ("", *SUFFIXES)]
-    for path in (Path(init), project_root() / init, *named):
+    for path in (here() / init, project_root() / init, *named):
         if path.is_file():
             return path
     there = sorted(path.name for path in root.glob("*") if path.suffix in SUFFIXES)
     have = f"which has {', '.join(there)}" if there else "which has none"
-    raise OcckdError(f"no weights {init!r}: neither a file nor a name in {root}, {have}")
+    known = SOURCES.get(init.partition(".")[0])
+    get = f". They are {known}: put them there" if known else ""
+    raise OcckdError(f"no weights {init!r}: neither a file nor a name in {root}, {have}{get}")
 
 
 def read_state_dict(path: Path) -> Tensors:

@@ -220,6 +220,60 @@ def test_hidden_rows_do_not_leak_into_visible_ones(tmp_path, size):
         assert torch.equal(occlude(stored["full"], visible), stored[visible])
 
 
+def test_a_box_cuts_the_face_out(tmp_path):
+    titles = ("file", "label", "box")
+    rows = [(f"{i}.png", WORDS[i % 3], "5 10 25 30" if i else "") for i in range(9)]
+    write(tmp_path / "faces", rows, titles)
+    boxed = load(tmp_path, size=16)
+    for i in range(9):  # the same pictures, cut out by hand
+        path = tmp_path / "faces" / f"{i}.png"
+        image = Image.open(path)
+        image.crop((5, 10, 25, 30) if i else (0, 0, *image.size)).save(path)
+    write(tmp_path / "faces", [row[:2] for row in rows], images=False)
+    assert torch.equal(load(tmp_path, size=16).images, boxed.images)
+
+
+def test_another_box_is_decoded_anew(tmp_path):
+    def boxed(box):
+        rows = [(f"{i}.png", WORDS[i % 3], box) for i in range(9)]
+        write(tmp_path / "faces", rows, ("file", "label", "box"))
+        return load(tmp_path, size=16).images
+
+    assert not torch.equal(boxed("0 0 20 20"), boxed("5,10,25,30"))
+
+
+@pytest.mark.parametrize(
+    ("box", "wanted"),
+    [
+        ("5 10 25", "row 3: box '5 10 25': write left top right bottom, in pixels"),
+        ("a b c d", "row 3: box 'a b c d': write left top"),
+        ("nan 1 2 3", "row 3: box 'nan 1 2 3': write left top"),
+        ("5 10 31 30", "row 3: 1.png: box 5 10 31 30 does not lie in its 30 x 40 pixels"),
+        ("25 10 5 30", "row 3: 1.png: box 25 10 5 30 does not lie in"),
+    ],
+)
+def test_boxes_that_are_none(tmp_path, box, wanted):
+    rows = [(f"{i}.png", WORDS[i % 3], box if i == 1 else "") for i in range(9)]
+    write(tmp_path / "faces", rows, ("file", "label", "box"))
+    assert wanted in error(tmp_path)
+
+
+def test_a_link_out_of_the_folder(tmp_path):
+    write(tmp_path / "faces")
+    write(tmp_path / "elsewhere", [("0.png", "sad")])
+    (tmp_path / "faces" / "1" / "01.png").unlink()
+    (tmp_path / "faces" / "1" / "01.png").symlink_to(tmp_path / "elsewhere" / "0.png")
+    assert "row 3: 1/01.png is a link that leaves the folder of the list" in error(tmp_path)
+
+
+def test_where_the_command_was_given(tmp_path, monkeypatch):
+    """Notebooks run in folders of their own."""
+    write(tmp_path / "mine" / "faces")
+    assert "is missing" in error(tmp_path / "nothing")
+    monkeypatch.setenv("OCCKD_HERE", str(tmp_path / "mine"))
+    assert len(load(tmp_path / "nothing")) == 30
+
+
 def test_labels_can_change_without_decoding(tmp_path, monkeypatch):
     rows = write(tmp_path / "faces")
     first = load(tmp_path)
