@@ -22,7 +22,7 @@ from occkd_lib.stages.graph import all_stages, stage_of
 from occkd_lib.stages.run import decides
 
 TOY_IMAGES = (2, 1, 16, 16)
-VALUE = 3 * 4  # bytes a value of a network takes while it learns
+VALUE = 4  # bytes
 
 
 def check(recipe: Recipe, experiments: Sequence[str], seeds: Sequence[int] = ()) -> None:
@@ -46,7 +46,9 @@ def check(recipe: Recipe, experiments: Sequence[str], seeds: Sequence[int] = ())
             except OcckdError as error:
                 missing[str(error)] = None
                 ready.pop(f"--only {name}", None)
-    room(recipe, experiments, seeds)
+    if full := no_room(recipe, experiments, seeds):
+        missing[full] = None
+        ready = {}
     if missing:
         rest = f". Without it: {' '.join(ready)}" if ready else ""
         raise OcckdError(f"{'. '.join(missing)}{rest}")
@@ -91,10 +93,10 @@ def check_experiment(recipe: Recipe, name: str, seeds: Sequence[int]) -> list[st
     return list(needed)
 
 
-def room(recipe: Recipe, experiments: Sequence[str], seeds: Sequence[int]) -> None:
-    """OcckdError where the outputs' disk has no room for the networks that are to be trained: their
-    values, and beside them, while they learn, the optimiser's two."""
-    needed = 0
+def no_room(recipe: Recipe, experiments: Sequence[str], seeds: Sequence[int]) -> str:
+    """What is wrong where the outputs' disk has no room for the networks that are to be trained, ""
+    where it has. Beside their values an optimiser keeps two more while a network learns."""
+    needed, largest = 0, 0
     for name in experiments:
         experiment = recipe.experiment(name)
         outputs, known = known_outputs(experiment), {}
@@ -104,13 +106,16 @@ def room(recipe: Recipe, experiments: Sequence[str], seeds: Sequence[int]) -> No
                     known[stage] = cost_of(stage_of(experiment, stage).network, outputs).parameters
                 done = Run(run_folder(recipe.name, name, seed, stage)).done
                 needed += 0 if done else known[stage] * VALUE
+                largest = max(largest, known[stage] * VALUE)
     folder = next(f for f in (outputs_root(), *outputs_root().parents) if f.exists())
     left = shutil.disk_usage(folder).free
-    if needed > left:
-        raise OcckdError(
-            f"the networks need about {needed / 1e6:,.0f} MB, {folder} has {left / 1e6:,.0f} MB "
-            "left: make room, or set OCCKD_OUTPUTS to another disk"
-        )
+    needed += 2 * largest if needed else 0
+    if needed <= left:
+        return ""
+    return (
+        f"the networks need about {needed / 1e6:,.0f} MB, {folder} has {left / 1e6:,.0f} MB left: "
+        "make room, or set OCCKD_OUTPUTS to another disk"
+    )
 
 
 @contextmanager

@@ -14,12 +14,12 @@ from occkd_lib.errors import OcckdError
 from occkd_lib.models.weights.pretrained import Tensors
 from occkd_lib.project import here, one_line, project_root
 
-TORCHVISION = "torchvision's weights of ImageNet, the .pth under this name"
+TORCHVISION = "torchvision's weights of ImageNet, as .pth under this name,"
 SOURCES = {  # of what the recipes name; none may be passed on here
     "imagenet-vgg-f": "imagenet-vgg-f.mat of MatConvNet's page of pretrained models",
     "vgg-face": "vgg-face.mat of MatConvNet's page of pretrained models",
     "resnet18": TORCHVISION,
-    "resnet50": f"{TORCHVISION}, or VGGFace2's ResNet-50 as .pth",
+    "resnet50": f"{TORCHVISION} or VGGFace2's ResNet-50",
     "squeezenet1_1": TORCHVISION,
     "shufflenet_v2_x1": TORCHVISION,
     "mobilenet_v2": TORCHVISION,
@@ -52,11 +52,12 @@ def find_weights(init: str) -> Path:
     for path in (here() / init, project_root() / init, *named):
         if path.is_file():
             return path
+    nothing = f"no weights {init!r}: neither a file nor a name in {root}"
+    if known := SOURCES.get(init.partition(".")[0]):
+        raise OcckdError(f"{nothing}: put {known} there")
     there = sorted(path.name for path in root.glob("*") if path.suffix in SUFFIXES)
     have = f"which has {', '.join(there)}" if there else "which has none"
-    known = SOURCES.get(init.partition(".")[0])
-    get = f". They are {known}: put them there" if known else ""
-    raise OcckdError(f"no weights {init!r}: neither a file nor a name in {root}, {have}{get}")
+    raise OcckdError(f"{nothing}, {have}")
 
 
 def read_state_dict(path: Path) -> Tensors:

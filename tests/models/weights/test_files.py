@@ -5,9 +5,10 @@ import pickle
 import pytest
 import torch
 
+from occkd_lib.config import builtin_recipes, load_recipe
 from occkd_lib.errors import OcckdError
 from occkd_lib.models import build_model, weights_root
-from occkd_lib.models.weights.files import find_weights, read_state_dict
+from occkd_lib.models.weights.files import SOURCES, find_weights, read_state_dict
 
 
 def test_where_weights_are_looked_for(tmp_path, monkeypatch):
@@ -61,3 +62,18 @@ def test_pickles_are_refused_unread(tmp_path):
     with pytest.raises(OcckdError, match="resnet50_ft_weight.pkl: a pickle may run any code"):
         build_model("compact", 2, init=str(tmp_path / "resnet50_ft_weight.pkl"))
     assert not (tmp_path / "executed").exists()
+
+
+def test_known_weights_say_where_they_are_from(tmp_path, monkeypatch):
+    monkeypatch.setenv("OCCKD_WEIGHTS", str(tmp_path))
+    with pytest.raises(
+        OcckdError, match=r"no weights 'vgg-face'.*: put vgg-face.mat of MatConvNet"
+    ):
+        find_weights("vgg-face")
+
+
+def test_every_recipe_names_weights_whose_source_is_known():
+    recipes = map(load_recipe, builtin_recipes())
+    experiments = [e for recipe in recipes for e in recipe.experiments.values()]
+    networks = [s.own_network or e.network for e in experiments for s in e.stages.values()]
+    assert {n.init for n in networks} - {"random"} <= SOURCES.keys()
