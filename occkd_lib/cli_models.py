@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 models_app = typer.Typer(
     no_args_is_help=True, help="Trained networks: what there is, is it whole, publish one."
 )
-ModelFolder = Annotated[Path, Argument(help="A model's folder.")]
+ModelFolder = Annotated[Path, Argument(help="A model's folder, or one with models below it.")]
 OWN = "Trust the model's author: let it import a network or view of its own."
 OwnCode = Annotated[bool, Option("--own-code", help=OWN)]
 
@@ -54,14 +54,24 @@ def headline(facts: Facts) -> str:
 
 @models_app.command("verify")
 def verify_models(
-    folders: Annotated[list[Path] | None, Argument(help="(default: all at hand)")] = None,
+    folders: Annotated[
+        list[Path] | None,
+        Argument(help="Models, exports, or folders with models below (default: all at hand)"),
+    ] = None,
     own_code: OwnCode = False,
 ) -> None:
-    """Read models, and compare what they say of a fixed picture with what they said before."""
-    from occkd_lib.apply.shelf import models, verify_model
+    """Read models, and compare what they say of a fixed picture with what they said before.
+
+    Ends with status 1 if one is not as it was written, 2 if there is none.
+    """
+    from occkd_lib.apply.shelf import models, named, verify_model
+    from occkd_lib.errors import OcckdError
 
     bad = 0
-    for folder in folders or models():
+    every = [model for folder in folders for model in named(folder)] if folders else models()
+    if not every:
+        raise OcckdError("no models to verify: 'occkd models publish' makes one of a finished run")
+    for folder in every:
         problems = verify_model(folder, own_code=own_code)
         bad += bool(problems)
         print(printable(f"{folder}: {'; '.join(problems) if problems else 'as it was written'}"))
@@ -106,15 +116,24 @@ def export_model(
     own_code: OwnCode = False,
     data: DataFolder = None,
 ) -> None:
-    """Write a model as one file for other runtimes: from pixels to calibrated answers."""
+    """Write a model as one file for other runtimes: from pixels to calibrated answers.
+
+    Of a folder with several models below, each is written beside itself.
+    """
     from occkd_lib.apply.export import export, opened
+    from occkd_lib.apply.shelf import named
+    from occkd_lib.errors import OcckdError
 
     use_data(data)
-    path = export(model, to, output, int8=int8, own_code=own_code)  # type: ignore[arg-type]
-    cost = opened(path, own_code=own_code)[2] if int8 else None
-    if cost:
-        print(
-            f"int8: {cost.metric} {cost.int8:.4f}, float32 {cost.fp32:.4f} on {cost.n:,} test "
-            f"faces; {100 * cost.same:.1f} % of the answers stay"
-        )
-    print(path)
+    every = named(model)
+    if output and len(every) > 1:
+        raise OcckdError(f"-o is of one model: of the {len(every)} below {model}, give one")
+    for each in every:
+        path = export(each, to, output, int8=int8, own_code=own_code)  # type: ignore[arg-type]
+        cost = opened(path, own_code=own_code)[2] if int8 else None
+        if cost:
+            print(
+                f"int8: {cost.metric} {cost.int8:.4f}, float32 {cost.fp32:.4f} on {cost.n:,} test "
+                f"faces; {100 * cost.same:.1f} % of the answers stay"
+            )
+        print(path)

@@ -18,7 +18,7 @@ from occkd_lib.errors import OcckdError
 if TYPE_CHECKING:
     from occkd_lib.apply.predict import Answer, Predictor  # torch
 
-MODEL = "A model's folder, or a folder of models that differ in what they see of a face."
+MODEL = "A model's folder or export, or a folder of models that see different parts of a face."
 SEEN = "What can be seen of the faces: lower, upper or full (default: judged, face by face)."
 BOX = "Where a face is in the one photo: x0,y0,x1,y1 in pixels (repeatable; no search then)."
 EVERY = 100  # photos between two lines of progress
@@ -61,6 +61,7 @@ def predict(
     with status 1 if a photo could not be read.
     """
     from occkd_lib.apply.photos import photos_in
+    from occkd_lib.apply.picture import with_layers
     from occkd_lib.apply.predict import load
 
     if (camera is None) == (not photos):
@@ -74,6 +75,9 @@ def predict(
         model, finds="whole" if crop or boxes else detector,
         visible=visible, batch_size=batch_size if camera is None else 1, own_code=own_code,
     )  # fmt: skip
+    asks.check_search(boxes)  # what every photo would be refused for is said once
+    for each in asks.models.values() if cam else ():
+        with_layers(each)
     if draw is not None:
         folder_for(draw)
     every = photos_in(photos) if photos else frames(camera or 0)
@@ -126,7 +130,8 @@ def save(
 
     stem = f"{number:05d}"
     if isinstance(photo, Path):  # names may have 255 bytes, and ours is longer
-        stem += "-" + os.fsdecode(os.fsencode(photo.stem)[:LONGEST])
+        short = os.fsdecode(os.fsencode(photo.stem)[:LONGEST])
+        stem += "-" + "".join(c if c.isprintable() else "_" for c in short)  # no line breaks
     image = pixels_of(photo)  # type: ignore[arg-type]
     written = {f"{stem}.png": picture(image, answers)}
     for i, answer in enumerate(answers if asks else ()):

@@ -76,8 +76,9 @@ def style(name: str) -> Style:
         return found
     if name == "folder":
         raise OcckdError(
-            "how somebody's own faces were cut is not known: give photos that are cut alike, "
-            "without a search (detector 'whole'), or write an occkd_lib.apply.crop.Style"
+            "how the faces that this model learnt from were cut is not known, so none can be "
+            "searched for: say --crop for photos that are cut alike, or --box where the face is "
+            '(in Python: finds="whole", or boxes=)'
         )
     return resolve("style of crops", name, STYLES)
 

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import tempfile
 import warnings
+from collections.abc import Callable
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any, Literal
@@ -19,15 +21,16 @@ from torch import Tensor
 
 from occkd_lib.apply.facts import Facts, pattern, read_facts
 from occkd_lib.apply.graph import Complete, exportable
-from occkd_lib.apply.model import read_model
+from occkd_lib.apply.model import FILE, read_model
 from occkd_lib.apply.quantise import Cost, quantise
 from occkd_lib.apply.runtime import FACES, SAID, ask, onnx_package, session_of
 from occkd_lib.apply.tensors import checked_faces
 from occkd_lib.errors import OcckdError
-from occkd_lib.project import one_line, write_atomically
+from occkd_lib.project import BOOK, one_line, shipped, write_atomically
 
 OPSET = 18
 EXTRA = "facts.json"
+DEFAULT = {"onnx": "model.onnx", "torchscript": "model.pt"}  # what a file is called in the folder
 
 
 def export(
@@ -46,12 +49,19 @@ def export(
     says ("int8"); so it needs the data. Raises OcckdError for a view that is not a mask, a network
     that cannot be exported, or packages or data that are missing.
     """
-    if to not in ("onnx", "torchscript"):
+    if to not in DEFAULT:
         raise OcckdError(f"--to {to}: write onnx or torchscript")
     if int8 and to != "onnx":
         raise OcckdError("int8 is offered for ONNX only: leave out --int8, or set --to onnx")
+    folder = shipped(folder)
+    if os.path.isfile(folder):
+        if folder.name != FILE:
+            raise OcckdError(f"{folder} is no model's folder (an export?): give one")
+        folder = folder.parent
     model = read_model(folder, own_code=own_code)
-    path = Path(output) if output else Path(folder) / ("model.onnx" if to == "onnx" else "model.pt")
+    path = Path(output) if output else folder / DEFAULT[to]
+    if output is None and path.is_relative_to(BOOK):
+        raise OcckdError(f"{folder} came with the library: say where to write (-o FILE)")
     if path.is_dir():
         raise OcckdError(f"{path} is a folder: give a file")
     whole = Complete(model).eval()
@@ -125,16 +135,31 @@ def run_onnx(
 def opened(file: str | Path, *, own_code: bool = False) -> tuple[Any, Facts, Cost | None]:
     """An exported ONNX file: onnxruntime's session, its facts, and the cost of its eight bits."""
     path = Path(file)
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise OcckdError(f"{path} is missing: write it with 'occkd export'")
-    session = session_of(path.read_bytes(), f"{path} is no ONNX model")
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise OcckdError(f"{path} cannot be read ({error.strerror})") from None
+    session = session_of(content, f"{path} is no ONNX model")
     known = session.get_modelmeta().custom_metadata_map
-    cost = Cost(**json.loads(known["int8"])) if "int8" in known else None
+    try:
+        cost = Cost(**json.loads(known["int8"])) if "int8" in known else None
+    except (ValueError, TypeError):
+        raise OcckdError(f"{path} does not say what its eight bits cost: export it again") from None
     return session, read_facts(known.get("facts", ""), path, own_code=own_code), cost
 
 
 def run_torchscript(file: str | Path, faces: Tensor, *, own_code: bool = False) -> Tensor:
     """The same of a TorchScript file; N x K, or N x 1."""
+    script, facts = opened_script(file, own_code=own_code)
+    return script(checked_faces(faces, facts.crop.channels, facts.crop.size))
+
+
+def opened_script(
+    file: str | Path, *, own_code: bool = False
+) -> tuple[Callable[[Tensor], Tensor], Facts]:
+    """An exported TorchScript file: what answers for N x C x S x S uint8 faces, and its facts."""
     extra = {EXTRA: ""}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -142,6 +167,4 @@ def run_torchscript(file: str | Path, faces: Tensor, *, own_code: bool = False) 
             script = torch.jit.load(str(file), map_location="cpu", _extra_files=extra)
         except (RuntimeError, ValueError) as error:
             raise OcckdError(f"{file} is no TorchScript ({one_line(error, 120)})") from None
-    facts = read_facts(extra[EXTRA], file, own_code=own_code)
-    with torch.no_grad():
-        return script(checked_faces(faces, facts.crop.channels, facts.crop.size))
+    return torch.no_grad()(script), read_facts(extra[EXTRA], file, own_code=own_code)

@@ -80,13 +80,10 @@ class FaceModel:
         output = self.outputs(faces, batch_size=batch_size)
         task, facts = task_of(self.facts.task), self.facts
         decided = task.decide(output)
-        if not task.continuous:
-            said = probabilities(output, facts.calibration.temperature, softmax=task.softmax)
-            return Said(said, task.words(decided, facts.classes))
-        if facts.calibration.spread is None:
-            return Said(None, decided)
-        reach = NORMAL_95 * facts.calibration.spread
-        return Said(None, decided, (decided - reach).clamp_min(0), decided + reach)
+        if task.continuous:
+            return with_interval(decided, facts)
+        said = probabilities(output, facts.calibration.temperature, softmax=task.softmax)
+        return Said(said, task.words(decided, facts.classes))
 
     @torch.no_grad()
     def outputs(self, faces: Tensor, *, batch_size: int = 32) -> Tensor:
@@ -124,6 +121,14 @@ def probabilities(output: Tensor, temperature: float, *, softmax: bool) -> Tenso
     if softmax:
         return scaled.softmax(1)
     return torch.cat([(-scaled).sigmoid(), scaled.sigmoid()], 1)
+
+
+def with_interval(years: Tensor, facts: Facts) -> Said:
+    """N answers of a quantity with their 95 % intervals, where the size of errors is known."""
+    if facts.calibration.spread is None:
+        return Said(None, years)
+    reach = NORMAL_95 * facts.calibration.spread
+    return Said(None, years, (years - reach).clamp_min(0), years + reach)
 
 
 def save_model(

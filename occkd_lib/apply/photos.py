@@ -37,8 +37,10 @@ def read_photo(path: Path | str, *, max_pixels: int = MOST_PIXELS) -> np.ndarray
         raise OcckdError(f"{path} is HEIC, which is not read here: save it as JPEG")
     if os.path.isdir(path):
         raise OcckdError(f"{path} is a folder, which cannot be read: may you open it?")
-    if not os.path.isfile(path):
-        raise OcckdError(f"{path} is not a file: is the name right?")
+    if not os.path.exists(path):
+        raise OcckdError(f"{path} does not exist: is the name right?")
+    if not os.path.isfile(path):  # a pipe or a device may never end
+        raise OcckdError(f"{path} is not a file: give photos")
     return decoded_photo(path.read_bytes, path, max_pixels=max_pixels)
 
 
@@ -78,19 +80,12 @@ def photos_in(paths: Iterable[Path | str]) -> Iterator[Path]:
     Lazily: one folder's names are in memory at a time. In folders, files count whose name ends
     like an image's (SUFFIXES) and does not begin with a dot. Links to folders are not followed
     (they may go round in circles), links to files only where they stay inside the folder named;
-    what is named itself is always taken. A folder that cannot be opened comes itself, for
-    ``read_photo`` to refuse. Raises OcckdError, before the first photo, for a path that does not
-    exist.
+    what is named itself is always taken. A folder that cannot be opened, and a named path that does
+    not exist, come themselves, for ``read_photo`` to refuse: the rest goes on.
     """
-    named = [Path(path) for path in paths]
-    for path in named:
-        if not os.path.exists(path):  # unlike Path's, False for a name that is too long
-            raise OcckdError(f"{path} does not exist: is the name right?")
-    return (
-        photo
-        for path in named
-        for photo in (_below(path, path.resolve()) if path.is_dir() else (path,))
-    )
+    for path in map(Path, paths):
+        # unlike Path's, os.path's is False for a name that is too long
+        yield from _below(path, path.resolve()) if os.path.isdir(path) else (path,)
 
 
 def _below(folder: Path, root: Path) -> Iterator[Path]:

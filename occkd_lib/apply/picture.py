@@ -9,23 +9,29 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
+from occkd_lib.apply.exported import AnyModel, ExportedModel
 from occkd_lib.apply.model import FaceModel, hidden_as
 from occkd_lib.apply.predict import Answer
 from occkd_lib.data import FaceSet
+from occkd_lib.errors import OcckdError
 from occkd_lib.occlusion import occlude
 from occkd_lib.training.views import Views
 
 INK, PAPER = (0, 94, 184), (255, 255, 255)
+SHORTER, LONGER = 300, 2400  # pixels of a side: small pictures grow to the one, up to the other
 
 
 def picture(photo: np.ndarray, answers: Sequence[Answer]) -> Image.Image:
-    """The photo (H x W x 3 uint8) with a box around each face and its answer above."""
-    image = Image.fromarray(photo).copy()
+    """The photo (H x W x 3 uint8) with a box around each face and its answer above.
+
+    A photo whose shorter side is below SHORTER grows by a whole factor, or words would cover it.
+    """
+    image, factor = enlarged(Image.fromarray(photo))
     pen = ImageDraw.Draw(image)
     size = max(12, round(max(image.size) / 60))
     font = ImageFont.load_default(size)
     for told in answers:
-        x0, y0, x1, y1 = told.box
+        x0, y0, x1, y1 = (factor * corner for corner in told.box)
         pen.rectangle(
             (x0, y0, max(x0, x1 - 1), max(y0, y1 - 1)), outline=INK, width=max(2, size // 8)
         )
@@ -39,8 +45,17 @@ def picture(photo: np.ndarray, answers: Sequence[Answer]) -> Image.Image:
     return image
 
 
+def enlarged(image: Image.Image) -> tuple[Image.Image, int]:
+    """A copy whose shorter side has SHORTER pixels or more, and by which factor it grew; one that
+    is long and thin grows up to LONGER only."""
+    factor = max(1, min(-(-SHORTER // min(image.size)), LONGER // max(image.size)))
+    size = factor * image.width, factor * image.height
+    return image.resize(size, Image.Resampling.BILINEAR), factor
+
+
 def caption(told: Answer) -> str:
-    """The answer in a few words: "happiness 83 %", "34 years (22 to 46)"."""
+    """The answer in a few words: "happiness 83 %", "34 years (22 to 46)"; what
+    it rests on unless that is all of the face, and whether that seems to be covered."""
     if isinstance(told.answer, str):
         chance = (told.probabilities or {}).get(told.answer)
         words = told.answer if chance is None else f"{told.answer} {100 * chance:.0f} %"
@@ -48,15 +63,27 @@ def caption(told: Answer) -> str:
         words = f"{told.answer:.0f} years"
         if told.low is not None and told.high is not None:
             words += f" ({told.low:.0f} to {told.high:.0f})"
-    return words if told.visible == "full" else f"{words}, {told.visible} half"
+    words = words if told.visible == "full" else f"{words}, {told.visible} half"
+    return words if told.warning is None else f"{words} (covered?)"
 
 
-def evidence(model: FaceModel, faces: Tensor) -> Tensor:
+def with_layers(model: AnyModel) -> FaceModel:
+    """The model itself; OcckdError for an export, into which Grad-CAM cannot look."""
+    if isinstance(model, ExportedModel):
+        raise OcckdError(
+            f"{model.path} is an export, whose layers cannot be looked into: leave out --cam, or "
+            "give the model's own folder"
+        )
+    return model
+
+
+def evidence(model: AnyModel, faces: Tensor) -> Tensor:
     """Grad-CAM of what the model says of cut-out faces: N x S x S in [0, 1], see ``grad_cam``.
 
     faces: N x C x S x S uint8, as for ``FaceModel.predict``. Raises NoFeatureMap for a network that
-    does not end on a feature map.
+    does not end on a feature map, OcckdError for an export.
     """
+    model = with_layers(model)
     from occkd_lib.explain import grad_cam  # grad-cam takes seconds
 
     n, facts = len(faces), model.facts

@@ -14,11 +14,13 @@ from PIL import Image
 from torch import Tensor
 
 from occkd_lib.apply.crop import Square, cut, place, style
-from occkd_lib.apply.detect import Detector, Face, detector
-from occkd_lib.apply.model import FILE, FaceModel, Said, read_model
+from occkd_lib.apply.detect import Detector, Face, centerface, detector
+from occkd_lib.apply.exported import AnyModel, file_of, read_any
+from occkd_lib.apply.model import FILE, Said
 from occkd_lib.apply.photos import read_photo
 from occkd_lib.apply.visible import Judgement, judge_visible
 from occkd_lib.errors import OcckdError
+from occkd_lib.project import shipped
 
 Photo = str | Path | np.ndarray | Image.Image
 Box = tuple[float, float, float, float]
@@ -33,9 +35,10 @@ class Answer:
     square that the model saw, turned about its centre by so many degrees. visible: the part of the
     face that the answer rests on, "full" where nothing was judged to be covered with SURE; judged,
     sure: what was judged to be visible, and how sure that was, 0 to 1; None where it was given, or
-    where there is one model only. answer: class, or years. probabilities: class ->
-    calibrated probability, None of a quantity. low, high: the 95 % interval of a quantity, None
-    where it is not known. model: its title.
+    where there is one model only and nothing speaks against it. answer: class, or years.
+    probabilities: class -> calibrated probability, None of a quantity. low, high: the 95 % interval
+    of a quantity, None where it is not known. model: its title. warning: in words, that the answer
+    rests on something that was judged to be covered; None mostly.
     """
 
     box: Box
@@ -50,6 +53,7 @@ class Answer:
     low: float | None
     high: float | None
     model: str
+    warning: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able, numbers to four digits behind the point, boxes to a tenth of a pixel."""
@@ -71,18 +75,23 @@ def load(
 ) -> Predictor:
     """What answers for the model in ``folder``, or for all models in folders in it, one a view.
 
-    finds: the detector, see ``detect.detector``; "whole": photos are cropped faces. visible:
-    "lower", "upper" or "full" says what can be seen of the faces; None lets it be judged, face by
-    face, where there are models of several views. own_code: see ``read_model``. Raises
-    OcckdError for a folder without a model, models that do not go together, or no model of that
-    view.
+    folder: or a file that ``export`` wrote; a folder's may be model.onnx or model.pt. finds: the
+    detector, see ``detect.detector``; "whole": photos are cropped faces. visible: "lower", "upper"
+    or "full" says what can be seen of the faces; None lets it be judged, face by face, to choose
+    among models of several views, or to warn of what the only one cannot see. own_code: see
+    ``read_model``. Raises OcckdError for a folder without a model, models that do not go
+    together, or no model of that view.
     """
-    folder = Path(folder)
-    one = os.path.isfile(folder / FILE) or not os.path.isdir(folder)
-    folders = [folder] if one else sorted(path.parent for path in folder.glob(f"*/{FILE}"))
-    if not folders:
-        raise OcckdError(f"{folder} holds no model: 'occkd models list' shows those at hand")
-    models = [read_model(each, own_code=own_code) for each in folders]
+    folder = shipped(folder)
+    one = file_of(folder) is not None or not os.path.isdir(folder)
+    places = [folder] if one else sorted(path for path in folder.glob("*/") if file_of(path))
+    if not places:
+        below = sorted({str(path.parents[1]) for path in folder.glob(f"*/*/{FILE}")})
+        raise OcckdError(
+            f"{folder} holds no model itself, but {', '.join(below)} do: give one" if below
+            else f"{folder} holds no model: 'occkd models list' shows those at hand"
+        )  # fmt: skip
+    models = [read_any(each, own_code=own_code) for each in places]
     return Predictor(models, detector(finds), visible=visible, batch_size=batch_size)
 
 
@@ -91,7 +100,7 @@ class Predictor:
 
     def __init__(
         self,
-        models: Sequence[FaceModel],
+        models: Sequence[AnyModel],
         finds: Detector,
         *,
         visible: str | None = None,
@@ -119,6 +128,11 @@ class Predictor:
             )
         self.finds, self.visible, self.crop = finds, visible, first.crop
         self.batch_size = batch_size
+
+    def check_search(self, boxes: Sequence[Box] | None) -> None:
+        """OcckdError where faces would have to be searched for, and cut in a way nobody knows."""
+        if boxes is None and self.finds is centerface:
+            style(self.crop.style)
 
     def __call__(self, photos: Photo | Sequence[Photo], *, boxes: Sequence[Box] | None = None):
         """The faces of a photo (a list of ``Answer``), or of several (a list of such lists).
@@ -170,9 +184,13 @@ class Predictor:
             square = place(face, style(self.crop.style))
         crop = cut(image, square.box, self.crop.size, angle=square.angle)
         pixels = tensor_of(crop, self.crop.channels)
-        if self.visible is not None or len(self.models) == 1:
-            return Seen(face, square, pixels, self.visible or next(iter(self.models)))
+        if self.visible is not None:
+            return Seen(face, square, pixels, self.visible)
         judged = judge_visible(crop)
+        if len(self.models) == 1:
+            visible = next(iter(self.models))
+            against = contradiction(visible, judged)  # else there was no choice to tell of
+            return Seen(face, square, pixels, visible, judged if against else None)
         known = judged.confidence >= SURE and judged.visible in self.models
         visible = judged.visible if known else "full"
         return Seen(face, square, pixels, visible, judged)
@@ -199,7 +217,7 @@ class Predictor:
             else:
                 yield photo, [told[id(s)] for s in found]
 
-    def told(self, seen: Seen, said: Said, i: int, model: FaceModel) -> Answer:
+    def told(self, seen: Seen, said: Said, i: int, model: AnyModel) -> Answer:
         """The i-th face of what a model said."""
         answer, classes = said.answer[i], model.facts.classes
         chances = None
@@ -215,6 +233,7 @@ class Predictor:
             low=None if said.low is None else float(said.low[i]),
             high=None if said.high is None else float(said.high[i]),
             model=model.facts.title,
+            warning=seen.judged and contradiction(seen.visible, seen.judged),
         )  # fmt: skip
 
 
@@ -227,6 +246,21 @@ class Seen:
     pixels: Tensor
     visible: str
     judged: Judgement | None = None
+
+
+def contradiction(visible: str, judged: Judgement) -> str | None:
+    """What to warn of: the model sees what is judged, with SURE, to be covered. None for nothing.
+
+    visible: what the model sees; of views other than halves and whole faces nothing is known.
+    """
+    covered = {"lower": "upper", "upper": "lower"}.get(judged.visible)
+    if covered is None or judged.confidence < SURE or visible not in (covered, "full"):
+        return None
+    seen = "the whole face" if visible == "full" else f"the {visible} half only"
+    return (
+        f"the {covered} half of the face seems to be covered, and this model sees {seen}: "
+        "the answer may be no more than a guess"
+    )
 
 
 def pixels_of(photo: Photo) -> np.ndarray:

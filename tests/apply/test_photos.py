@@ -132,8 +132,11 @@ def test_cut_short_or_no_image_at_all(tmp_path):
 
 
 def test_no_file_a_folder_and_heic(tmp_path):
-    with pytest.raises(OcckdError, match=r"b\.jpg is not a file"):
+    with pytest.raises(OcckdError, match=r"b\.jpg does not exist: is the name right"):
         read_photo(tmp_path / "b.jpg")
+    os.mkfifo(tmp_path / "pipe.jpg")  # reading it would never end
+    with pytest.raises(OcckdError, match=r"pipe\.jpg is not a file"):
+        read_photo(tmp_path / "pipe.jpg")
     with pytest.raises(OcckdError, match="is a folder, which cannot be read"):
         read_photo(tmp_path)
     (tmp_path / "c.HEIC").write_bytes(b"x")
@@ -212,11 +215,13 @@ def test_links_do_not_lead_outside(tmp_path):
     assert [p.name for p in photos_in([root / "y"])] == ["a.webp", "1.png", "2.JPG"]  # named
 
 
-def test_a_path_that_is_not_there_is_noticed_before_the_first_photo(tmp_path):
-    with pytest.raises(OcckdError, match=r"nowhere does not exist"):
-        photos_in([tmp_path, tmp_path / "nowhere"])
-    with pytest.raises(OcckdError, match=r"does not exist"):
-        photos_in([tmp_path / ("long" * 100)])
+def test_a_path_that_is_not_there_stops_nothing(tmp_path):
+    """It comes itself, and read_photo says what is wrong with it."""
+    named = [tmp_path / "nowhere", saved(tmp_path / "1.png", noise()), tmp_path / ("long" * 100)]
+    assert list(photos_in(named)) == named
+    for path in named[::2]:
+        with pytest.raises(OcckdError, match="does not exist: is the name right"):
+            read_photo(path)
 
 
 def test_a_closed_folder_stops_nothing(tmp_path, monkeypatch):

@@ -18,7 +18,7 @@ from occkd_lib.apply import predict as module
 from occkd_lib.apply.crop import STYLES, cut, place
 from occkd_lib.apply.detect import Face, whole
 from occkd_lib.apply.model import FaceModel, Said, save_model
-from occkd_lib.apply.picture import caption, evidence, heated, picture
+from occkd_lib.apply.picture import caption, enlarged, evidence, heated, picture
 from occkd_lib.apply.predict import Predictor
 from occkd_lib.apply.visible import Judgement
 from occkd_lib.cli import app
@@ -76,6 +76,8 @@ def test_a_found_face_is_cut_as_the_training_data_were(shelf):
         pixels = cut(image, square.box, 48, angle=square.angle)
         said = asks.models["upper"].predict(torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None])
         assert told.answer == said.answer[0] and told.score == face.score
+        chances = pytest.approx(said.probabilities[0].tolist(), abs=1e-5)
+        assert list(told.probabilities.values()) == chances
         assert (told.box, told.crop, told.angle) == (face.box, square.box, square.angle)
         torch.testing.assert_close(
             asks.again(image, told), torch.from_numpy(pixels.copy()).permute(2, 0, 1)
@@ -200,8 +202,10 @@ def test_pictures(shelf):
     image = photo()
     told = asks(image)
     drawn = np.asarray(picture(image, told))
-    assert drawn.shape == image.shape and (drawn[70, 45] == (0, 94, 184)).all() is not None
-    assert (drawn != image).any() and (drawn[115, 5] == image[115, 5]).all()
+    assert drawn.shape == (360, 480, 3), "a small photo grows, three times here"
+    assert (drawn[3 * 50, 3 * 20] == (0, 94, 184)).all(), "the box grows with it"
+    grown = Image.fromarray(image).resize((480, 360), Image.Resampling.BILINEAR)
+    assert (drawn != grown).any() and (drawn[345, 15] == np.asarray(grown)[345, 15]).all()
     pixels = torch.stack([asks.again(image, each) for each in told])
     maps = evidence(asks.models["upper"], pixels)
     assert maps.shape == (2, 32, 32) and maps.min() >= 0 and maps.max() <= 1
@@ -209,6 +213,61 @@ def test_pictures(shelf):
     assert red.shape == (48, 48, 3) and (red[..., 0] >= red[..., 1]).all()
     cold = heated(pixels, torch.zeros_like(maps), "upper")[0]
     assert not np.asarray(cold)[24:].any(), "what the model does not see is not shown"
+
+
+def test_a_small_crop_is_not_covered_by_its_caption(shelf):
+    face = photo(height=48, width=48)
+    drawn = np.asarray(picture(face, load(shelf / "full", finds="whole")(face)))
+    assert drawn.shape == (336, 336, 3)
+    ink = (drawn == (0, 94, 184)).all(2)
+    assert 0 < ink[8:-8].all(1).sum() + ink[8:-8, 8:-8].mean() < 0.15
+
+
+@pytest.mark.parametrize(
+    ("size", "factor"),
+    [((300, 300), 1), ((299, 900), 2), ((48, 48), 7), ((10, 1000), 2), ((1, 5000), 1)],
+)
+def test_how_far_a_small_picture_grows(size, factor):
+    image = Image.new("RGB", size)
+    grown, by = enlarged(image)
+    assert by == factor and grown.size == (factor * size[0], factor * size[1])
+    assert grown is not image
+
+
+def test_one_model_that_cannot_see_what_it_is_asked_about(shelf, monkeypatch):
+    """It answers as before, but says so; a half that it does see is nothing to talk about."""
+    face = photo(height=48, width=48)
+    above, below = face.copy(), face.copy()
+    above[24:], below[:24] = 0, 0
+    for asked, image, wrong in (
+        ("upper", below, "the upper half of the face seems to be covered"),
+        ("lower", above, "this model sees the lower half only"),
+        ("full", below, "this model sees the whole face"),
+        ("upper", above, None),
+        ("lower", below, None),
+    ):
+        (told,) = load(shelf / asked, finds="whole")(image)
+        (given,) = load(shelf / asked, finds="whole", visible=asked)(image)
+        assert told.probabilities == given.probabilities and told.visible == asked
+        assert given.warning is None and given.judged is None
+        if wrong is None:
+            assert told == given
+            continue
+        line = told.as_dict()
+        assert wrong in line["warning"] and line["sure"] == 1.0
+        assert line["judged"] == ("lower" if image is below else "upper")
+        assert caption(told) == f"{caption(given)} (covered?)"
+    for judged in (("lower", 0.69), ("full", 1.0)):
+        monkeypatch.setattr(module, "judge_visible", lambda crop, judged=judged: Judgement(*judged))
+        (told,) = load(shelf / "upper", finds="whole")(face)
+        assert (told.warning, told.judged, told.sure) == (None, None, None)
+
+
+def test_no_model_for_what_is_covered_is_said_too(shelf, monkeypatch):
+    monkeypatch.setattr(module, "judge_visible", lambda crop: Judgement("lower", 0.9))
+    two = [load(shelf / name).models[name] for name in ("full", "upper")]
+    (told,) = Predictor(two, whole)(photo())
+    assert told.visible == "full" and "sees the whole face" in told.warning
 
 
 def occkd(*arguments: object):

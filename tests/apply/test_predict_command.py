@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -11,7 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from occkd_lib.apply.detect import Face
 from occkd_lib.apply.model import save_model
+from occkd_lib.errors import OcckdError
 from tests.apply.test_model import facts, random_net
 from tests.apply.test_predict import occkd
 
@@ -56,9 +59,51 @@ def test_a_folder_that_takes_no_picture(model, photo, tmp_path, monkeypatch):
 
 
 def test_a_name_that_is_too_long(model, photo):
-    for paths in ((model, "n" * 300), ("n" * 300, photo), (model, "n" * 300, "--box", "0,0,9,9")):
-        done = occkd("predict", *paths, "--crop")
-        assert any(w in str(done.exception) for w in ("does not exist", "is missing")), paths
+    assert "is missing" in str(occkd("predict", "n" * 300, photo, "--crop").exception)
+    for more in ((), ("--box", "0,0,9,9")):
+        done = occkd("predict", model, "n" * 300, "--crop", *more)
+        assert done.exit_code == 1 and "does not exist" in json.loads(done.output)["error"]
+
+
+def test_a_missing_photo_stops_nothing(model, photo, tmp_path):
+    gone = tmp_path / "gone.jpg"
+    done = occkd("predict", model, photo, gone, photo, "--crop")
+    first, missing, last = map(json.loads, done.output.splitlines())
+    assert done.exit_code == 1 and first == last and len(first["faces"]) == 1
+    assert missing == {"photo": str(gone), "error": f"{gone} does not exist: is the name right?"}
+
+
+def test_a_crop_that_nobody_knows_is_refused_once(model, photo, tmp_path, monkeypatch):
+    """The model's style is "folder"; a search would fail for every photo alike."""
+    monkeypatch.setattr("occkd_lib.apply.detect.session", lambda: None)
+    done = occkd("predict", model, photo, photo)
+    assert isinstance(done.exception, OcckdError) and not done.output
+    assert "say --crop for photos that are cut alike, or --box" in str(done.exception)
+    for told in (("--crop",), ("--box", "1,1,50,50"), ("--detector", "whole")):
+        assert occkd("predict", model, photo, *told).exit_code == 0
+    own = ("--detector", "tests.apply.test_predict_command:cropped")
+    assert occkd("predict", model, photo, *own).exit_code == 0
+
+
+def cropped(image):
+    """A detector of one's own that knows how faces are cut."""
+    return [Face((0, 0, 40, 40), 1.0, cropped=True)]
+
+
+def test_names_of_pictures_have_no_line_breaks(model, photo, tmp_path):
+    odd = photo.rename(tmp_path / "a\n\x1b\u2028b\udcff ü.png")
+    done = occkd("predict", model, odd, "--crop", "--draw", tmp_path / "d")
+    assert done.exit_code == 0 and done.output.count("\n") == 1
+    assert json.loads(done.output)["photo"] == str(odd)
+    assert os.listdir(tmp_path / "d") == ["00001-a___b_ ü.png"]
+
+
+def test_a_folder_with_models_below_says_which(model, photo, tmp_path):
+    for name in ("x/full", "x/lower", "y/full"):
+        (tmp_path / "all" / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copytree(model, tmp_path / "all" / name)
+    done = occkd("predict", tmp_path / "all", photo, "--crop")
+    assert f"no model itself, but {tmp_path}/all/x, {tmp_path}/all/y do" in str(done.exception)
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="only Linux has a disk that is full")
