@@ -13,7 +13,7 @@ import pytest
 LIBRARY = Path(__file__).parents[1] / "occkd_lib"
 FILES = sorted(LIBRARY.rglob("*.py"))
 FLOORS = [
-    {"errors", "plugins", "settings", "project", "randomness", "tasks", "runs"},
+    {"errors", "plugins", "settings", "project", "randomness", "tasks", "runs", "changes"},
     {"losses", "mining", "occlusion", "models", "data", "evaluation", "fusion", "svr"},
     {"training", "methods"},
     {"config", "stages", "explain"},
