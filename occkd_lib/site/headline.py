@@ -39,10 +39,9 @@ def main_results(summary: pd.DataFrame) -> pd.DataFrame:
         if row["metric"] != metric.name:
             continue
         value, low, high, sd = (metric.factor * row[name] for name in ("mean", "low", "high", "sd"))
-        data = data_set(row["dataset"]).title.split(",")[0]  # the rest is how it was prepared
         lines.append(
             {
-                "task": f"{data}, {row['task']}, {metric.heading}",
+                "task": f"{title_of(row['dataset'])}, {row['task']}, {metric.heading}",
                 "method": row["title"],
                 "trained on": row["train_faces"],
                 "tested on": row["test_faces"],
@@ -53,6 +52,14 @@ def main_results(summary: pd.DataFrame) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(lines)
+
+
+def title_of(name: str) -> str:
+    """A data set in words; the name that a recipe gave it, where it gave one (``called``)."""
+    try:
+        return data_set(name).title.split(",")[0]  # the rest is how it was prepared
+    except OcckdError:
+        return name
 
 
 def difference(row: dict, reference: str, metric: Metric) -> str:

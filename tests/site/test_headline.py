@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from occkd_lib.errors import OcckdError
-from occkd_lib.site.headline import has_place, refresh, renew
+from occkd_lib.site.headline import has_place, main_results, refresh, renew
 
 ROOT = Path(__file__).parents[2]
 ROW = {
@@ -52,6 +52,11 @@ def test_the_table_is_written_between_the_marks(page):
     assert result == "7.00 ± 0.50 [6.50, 7.50]"
     assert difference == "-0.30 (p 0.020; 2 of 3)", "fewer years are better"
     assert control == "+0.20 (p <0.001)", "one seed has no majority"
+
+
+def test_a_data_set_with_a_name_of_its_own():
+    table = main_results(pd.DataFrame([{**ROW, "dataset": "street"}]))
+    assert table["task"].tolist() == ["street, expression, accuracy, %"]
 
 
 def test_a_page_without_a_place_for_results(page):
