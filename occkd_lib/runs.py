@@ -143,7 +143,9 @@ class Run:
 
     def refuse_other(self, part: dict[str, Any]) -> None:
         """OcckdError if the run was made by a config in which ``part`` is another."""
-        made, asked = (self.status or {})["config"], as_json(part)
+        made, asked = (self.status or {}).get("config", {}), as_json(part)
+        if not made:
+            return  # it does not say
         changed = differences({key: made.get(key) for key in asked}, asked)
         if changed:
             raise self._other(changed)

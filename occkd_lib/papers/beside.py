@@ -46,6 +46,7 @@ HERE = {  # column of a published table -> what we call it
     "train_faces": "train faces", "test_faces": "test faces", "dataset": "data set",
     "model": "network", "note": "their note",
 }  # fmt: skip
+VIEWS = ("full", "lower", "upper")  # those of the papers
 PLACE = [*ROW, "network"]  # of a cell; name: as the paper calls the row, or we where it does not
 
 
@@ -128,8 +129,8 @@ def our_lines(
     """Our results in words, those that the paper prints in another table left out.
 
     Columns: PLACE, experiment, method (as we call it), mean (number, in the printed unit), ours ...
-    label rule, why (nothing published stands beside it). Experiments that have nothing of the
-    paper are left out.
+    label rule, why (nothing published stands beside it). Left out are experiments that have nothing
+    of the paper, and views of ``test_views`` that a network never practised.
     """
     there = set(theirs[ROW].itertuples(index=False, name=None))
     rows = {name: rows_of(e) for name, e in store.recipe.experiments.items()}
@@ -141,6 +142,8 @@ def our_lines(
         ours = any(r.published.get(paper.name) for r in rows[line["experiment"]].values())
         if not ours or line["task"] not in tasks or (name is not None and name not in names):
             continue
+        if line["test_faces"] in {*experiment.test_views} - {*VIEWS, *row.trained_on}:
+            continue  # chapter 18 and the page's own tables have what a network never practised
         metric, key = METRICS[line["metric"]], (line["dataset"], line["task"])
         place = (
             name or row.name, line["train_faces"], line["test_faces"],

@@ -295,3 +295,13 @@ def test_the_papers_layout(paper):
     both, order = pd.concat([complete, other, more]), [*store.recipe.experiments, "other"]
     pd.testing.assert_frame_equal(as_printed(both, order), wide)
     assert row["FER+", "accuracy, %", "published"] == "80.17"
+
+
+def test_views_that_nobody_practised_stand_elsewhere(outputs):
+    recipe = make_recipe("gender", test_views=["band"])
+    write_run(recipe, "gender", 0, "standard", 8)
+    store = open_store(recipe)
+    found = summary(store)
+    more = pd.concat([found, found.assign(test_faces="band")], ignore_index=True)
+    table = side_by_side(store, 2, results=more)
+    assert len(table) and set(table["test faces"]) <= {"full", "lower", "upper"}

@@ -170,7 +170,7 @@ def inside(home: Path, where: str, name: str) -> str:
         raise OcckdError(f"{where}: no file named")
     if clean.is_absolute() or ".." in clean.parts:
         raise OcckdError(f"{where}: {name} leaves the folder of the list: put the image below it")
-    if not (home / clean).resolve().is_relative_to(home.resolve()):
+    if not Path(os.path.realpath(home / clean)).is_relative_to(os.path.realpath(home)):
         raise OcckdError(f"{where}: {name} is a link that leaves the folder of the list: copy it")
     if not os.path.isfile(home / clean):
         raise OcckdError(f"{where}: no image {name}: add it, or remove the row")
