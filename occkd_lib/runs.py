@@ -143,11 +143,9 @@ class Run:
 
     def refuse_other(self, part: dict[str, Any]) -> None:
         """OcckdError if the run was made by a config in which ``part`` is another."""
-        made, asked = (self.status or {}).get("config", {}), as_json(part)
-        if not made:
-            return  # it does not say
+        made, asked = (self.status or {}).get("config") or {}, as_json(part)
         changed = differences({key: made.get(key) for key in asked}, asked)
-        if changed:
+        if made and changed:
             raise self._other(changed)
 
     def _other(self, changed: list[str]) -> OcckdError:
