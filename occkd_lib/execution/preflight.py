@@ -12,7 +12,8 @@ import torch
 from occkd_lib.config import Recipe
 from occkd_lib.data import locate
 from occkd_lib.errors import OcckdError
-from occkd_lib.execution.estimate import cost_of, known_outputs
+from occkd_lib.execution.estimate import known_outputs
+from occkd_lib.models import parameter_count
 from occkd_lib.models.weights.files import find_weights
 from occkd_lib.occlusion import occlude
 from occkd_lib.plugins import sources
@@ -83,11 +84,12 @@ def check_experiment(recipe: Recipe, name: str, seeds: Sequence[int]) -> list[st
     for each, stage in stages.items():
         stage.network.embedding_dim(outputs)  # fails for a network that does not work
         runs = [Run(run_folder(recipe.name, name, seed, each)) for seed in seeds]
-        for run in runs if not experiment.tuned_arms(each) else ():
-            if run.done:
-                run.refuse_other(decides(experiment, stage))
+        finished = [run for run in runs if run.done]
+        settled = decides(experiment, stage)
+        for run in finished if not experiment.tuned_arms(each) else ():
+            run.refuse_other(settled)
         begins = stage.method.makes_network and stage.settings.begins_with is None
-        undone = not all(run.done for run in runs)  # a finished run does without the file
+        undone = len(finished) < len(runs)  # a finished run does without the file
         if begins and undone and stage.network.init != "random":
             needed[stage.network.init] = None
     return list(needed)
@@ -103,10 +105,11 @@ def no_room(recipe: Recipe, experiments: Sequence[str], seeds: Sequence[int]) ->
         for seed in seeds or experiment.seeds:
             for stage in all_stages(experiment, seed):
                 if stage not in known:
-                    known[stage] = cost_of(stage_of(experiment, stage).network, outputs).parameters
+                    network = stage_of(experiment, stage).network
+                    known[stage] = VALUE * parameter_count(network.outline(outputs))
                 done = Run(run_folder(recipe.name, name, seed, stage)).done
-                needed += 0 if done else known[stage] * VALUE
-                largest = max(largest, known[stage] * VALUE)
+                needed += 0 if done else known[stage]
+                largest = max(largest, known[stage])
     folder = next(f for f in (outputs_root(), *outputs_root().parents) if f.exists())
     left = shutil.disk_usage(folder).free
     needed += 2 * largest if needed else 0

@@ -41,7 +41,7 @@ def main_results(summary: pd.DataFrame) -> pd.DataFrame:
         value, low, high, sd = (metric.factor * row[name] for name in ("mean", "low", "high", "sd"))
         lines.append(
             {
-                "task": f"{title_of(row['dataset'])}, {row['task']}, {metric.heading}",
+                "task": f"{data_title(row['dataset'])}, {row['task']}, {metric.heading}",
                 "method": row["title"],
                 "trained on": row["train_faces"],
                 "tested on": row["test_faces"],
@@ -54,7 +54,7 @@ def main_results(summary: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def title_of(name: str) -> str:
+def data_title(name: str) -> str:
     """A data set in words; the name that a recipe gave it, where it gave one (``called``)."""
     try:
         return data_set(name).title.split(",")[0]  # the rest is how it was prepared
