@@ -22,7 +22,7 @@ from occkd_lib.losses.task import TASK_LOSSES
 from occkd_lib.methods import Row
 from occkd_lib.occlusion import view_title
 from occkd_lib.plugins import resolve
-from occkd_lib.results.differences import LEVEL, differences, is_better
+from occkd_lib.results.differences import LEVEL, differences, is_better, preferred
 from occkd_lib.results.store import Source, Store
 from occkd_lib.results.text import Section, intervals, p_text, printed, with_interval
 from occkd_lib.stages import graph, rows_of, stage_of
@@ -222,5 +222,5 @@ def sentence(table: pd.DataFrame, metric: Metric | str) -> str:
     if said and len(said) < len(others):
         text += "; the rest is not told apart"
     if table["validation"].notna().all():
-        text += f". Validation prefers {(metric.sign * table['validation']).idxmax()}"
+        text += f". Validation prefers {preferred(table['validation'], metric)}"
     return text + "."

@@ -130,6 +130,13 @@ def is_better(table: pd.DataFrame, metric: Metric | str) -> pd.Series:
     return metric_of(metric).sign * table["difference"] > 0
 
 
+def preferred(validation: pd.Series, metric: Metric | str) -> str:
+    """The rows that are best on validation, in words: ``a``, or ``a and b alike`` for a tie."""
+    value = metric_of(metric).sign * validation
+    *others, last = map(str, validation.index[value == value.max()])
+    return f"{', '.join(others)} and {last} alike" if others else last
+
+
 def verdicts(table: pd.DataFrame, metric: Metric | str) -> str:
     """One sentence a row of ``differences``; significant at 5 % by Holm's rule."""
     lines, unit = [], metric_of(metric).unit

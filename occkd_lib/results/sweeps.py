@@ -15,7 +15,7 @@ from occkd_lib.config import Experiment, arm_name
 from occkd_lib.errors import OcckdError
 from occkd_lib.results.ablations import value_of
 from occkd_lib.results.crossed_table import answers_by_seed, differences, scores
-from occkd_lib.results.differences import LEVEL
+from occkd_lib.results.differences import LEVEL, preferred
 from occkd_lib.results.store import Store
 from occkd_lib.stages import stage_of
 from occkd_lib.tasks import Metric
@@ -111,5 +111,5 @@ def sweep_sentence(
         ", ".join(lines) if lines else "no other value is told apart"
     )
     if arms["validation"].notna().all():
-        text += f"; validation prefers {(metric.sign * arms['validation'].astype(float)).idxmax()}"
+        text += f"; validation prefers {preferred(arms['validation'].astype(float), metric)}"
     return text + "."

@@ -8,7 +8,7 @@ from occkd_lib.errors import OcckdError
 from occkd_lib.stages import graph, stage_of
 from occkd_lib.stages.run import decides
 
-EXPERIMENTS = ("rafdb", "affectnet", "ferplus", "rafdb_to_affectnet", "affectnet_to_rafdb")
+EXPERIMENTS = ("rafdb", "affectnet", "fer", "rafdb_to_affectnet", "affectnet_to_rafdb")
 
 
 @pytest.fixture(scope="module")

@@ -192,6 +192,11 @@ def made_up(differences, p, validation):
             "(-1.50 [-2.50, -0.50] years, p 0.020). Validation prefers b.",
         ),
         (
+            "accuracy", [0.1, 0.2], [1.0, 1.0], [70, 72, 72],
+            "Compared with first: nothing is told apart by these faces. Validation prefers a and b "
+            "alike.",
+        ),
+        (
             "accuracy", [0.1, 0.2], [1.0, 1.0], [np.nan] * 3,
             "Compared with first: nothing is told apart by these faces.",
         ),

@@ -53,6 +53,20 @@ def test_a_pair_is_worked_out_from_the_answers(written):
     assert found["tiny/age"] == pytest.approx(10 - 14)
 
 
+def test_a_value_of_a_pair_is_the_published_one(written):
+    table, folder = written
+    said = (table["experiment"] == "gender") & (table["row"] == "control")
+    table.loc[said & (table["subset"] == "official"), ["low", "high"]] = 0.11, 0.99
+    table.to_csv(folder / "summary.csv", index=False)
+    one = (("control", "visible"), ("student", "visible"))
+    found = reference_contrasts([one], WHERE[:1]).table.iloc[0]
+    assert (found["low"], found["high"]) == (11, 99)
+    path = folder / "predictions-gender.parquet"  # a seed that only one of them has does not count
+    answers = pd.read_parquet(path)
+    answers[~((answers["row"] == "student") & (answers["seed"] == 1))].to_parquet(path)
+    assert reference_contrasts([one], WHERE[:1]).table["low"].iloc[0] != 11
+
+
 def test_only_seeds_that_have_both_are_compared(written):
     _, folder = written
     path = folder / "predictions-gender.parquet"
