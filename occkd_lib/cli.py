@@ -124,8 +124,7 @@ def lab(
 
     if find_spec("jupyterlab") is None:
         raise OcckdError("JupyterLab is not installed: pip install 'occkd[lab]'")
-    root = bring_book().resolve()
-    jobs_know(root, outputs_root())
+    jobs_know(root := bring_book().resolve(), outputs_root())
     options = lab_command(source, root, jupyter or [])
     os.execv(sys.executable, [sys.executable, "-m", "jupyterlab", *options])
 
@@ -139,7 +138,8 @@ def edition(
     from occkd_lib.execution.editions import write_editions
     from occkd_lib.project import bring_book
 
-    written = write_editions(kind, folder or bring_book() / "build" / kind)
+    root = bring_book()
+    written = write_editions(kind, folder or root / "build" / kind)
     print(f"{len(written)} chapters in {shown(written[0].parent)}")
 
 
