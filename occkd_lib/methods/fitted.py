@@ -46,9 +46,10 @@ class FittedSettings(StageSettings, FitSettings):
     new network. loss: of the task; None for the one that the labels or the task ask for.
     head_start: where a new network that predicts a quantity begins: at the mean of the training
     targets, or at random values around 0. The papers do not say. batch_size: None for the
-    experiment's. label_share: of every class, whose labels may be used; None for all. of: the
-    stages that this one is the matched control of; it has their start and optimisation, which the
-    recipe takes over from the first of them.
+    experiment's. label_share: of every class, whose labels may be used; None for all. draw: which
+    of several trainings with one seed and the same settings; each has random numbers of its own.
+    of: the stages that this one is the matched control of; it has their start and optimisation,
+    which the recipe takes over from the first of them.
     """
 
     network: NetworkSettings | None = None
@@ -57,6 +58,7 @@ class FittedSettings(StageSettings, FitSettings):
     head_start: Literal["mean", "random"] = "mean"
     batch_size: int | None = Field(None, ge=2)
     label_share: float | None = Field(None, gt=0, le=1)
+    draw: int = Field(0, ge=0, exclude_if=lambda draw: draw == 0)
     of: tuple[str, ...] = ()
 
     @property

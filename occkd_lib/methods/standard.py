@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
+import torch
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -20,16 +22,22 @@ from occkd_lib.models import FaceNet
 from occkd_lib.tasks import Task
 from occkd_lib.training.batches import Batch, Batches
 from occkd_lib.training.objective import Objective
+from occkd_lib.training.predict import FrozenTeacher
 
 
 class StandardSettings(DistilledSettings):
-    """kind: soft targets at temperature tau (Eq. 1-2), or hints (Eq. 3)."""
+    """kind: soft targets at temperature tau (Eq. 1-2), or hints (Eq. 3).
+
+    with_teachers: more stages that teach; the soft targets are of all teachers' mean output, the
+    geometric mean of their opinions (Hinton et al., Sect. 1).
+    """
 
     method: Literal["standard"] = "standard"
     kind: Literal["soft_targets", "hint"]
     tau: float = Field(20.0, gt=0)
     tau_squared: bool = False
     hint_reduction: Literal["mean", "sum"] = "mean"
+    with_teachers: tuple[str, ...] = Field((), exclude_if=lambda names: not names)
 
 
 class Standard(Distilled):
@@ -47,6 +55,13 @@ class Standard(Distilled):
         if settings.kind == "soft_targets" and not task.softmax:
             raise ValueError(f"task {task.name!r} has one output, so no softmax: kind must be hint")
 
+        if settings.with_teachers and settings.kind == "hint":
+            raise ValueError("with_teachers: embeddings of several networks have no mean: only "
+                             "soft_targets can have several teachers")  # fmt: skip
+
+    def needs(self, settings: StandardSettings) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*super().needs(settings), *settings.with_teachers)))
+
     def adapts(self, stage: Stage) -> bool:
         return stage.settings.kind == "hint" and super().adapts(stage)
 
@@ -56,7 +71,8 @@ class Standard(Distilled):
         settings = job.stage.settings
         teacher = job.teacher(settings.teacher, batches.views)
         if settings.kind == "soft_targets":
-            return SoftTargetObjective(task_loss, job.stage.view, teacher, settings)
+            more = [job.teacher(name, batches.views) for name in settings.with_teachers]
+            return SoftTargetObjective(task_loss, job.stage.view, teacher, settings, more=more)
         return HintObjective(
             task_loss, job.stage.view, teacher, settings, adapter=adapter(model, teacher)
         )
@@ -65,11 +81,14 @@ class Standard(Distilled):
 class SoftTargetObjective(DistilledObjective):
     """Eq. 1-2: the teacher's softened predictions of the batch's own faces."""
 
+    def __init__(self, *parts: Any, more: Sequence[FrozenTeacher] = ()) -> None:
+        super().__init__(*parts)
+        self.teachers = (self.teacher, *more)
+
     def forward(self, student: FaceNet, batch: Batch) -> Tensor:
         s, seen = self.settings, student(batch.inputs(self.view))
-        distillation = soft_target_loss(
-            seen.output, self.teacher.of(batch).output, s.tau, tau_squared=s.tau_squared
-        )
+        known = torch.stack([teacher.of(batch).output for teacher in self.teachers]).mean(0)
+        distillation = soft_target_loss(seen.output, known, s.tau, tau_squared=s.tau_squared)
         return blend(self.task_beside(student, seen, batch), distillation, s.lam)
 
 

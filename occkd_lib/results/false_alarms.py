@@ -22,8 +22,9 @@ HEADING = "False alarms"
 SENTENCE = (
     "Each row against itself, trained with another seed: a pair of seeds, the same test faces. "
     "There is no difference between a method and itself, so a test at 5 % should find a "
-    "difference in five of a hundred pairs. Over faces alone (McNemar's test; for years a t test) it finds one as "
-    "often as stands here: that networks differ may be true, that methods do is not."
+    "difference in five of a hundred pairs. Over faces alone (McNemar's test; for years a t test) "
+    "it finds one as often as stands here: that networks differ may be true, that methods do is "
+    "not."
 )
 
 

@@ -101,19 +101,18 @@ def reference_contrasts(
             if not both:
                 continue
             value, gap = (contrast(both, w, kind) for w in ({ours: 1}, {ours: 1, theirs: -1}))
-            own = table[table[["row", "test_faces", "metric"]].eq([*pair[0], kind.name]).all(axis=1)]
-            if len(own) and own["seeds"].iloc[0] == len(both):  # then as it is published
-                shown = kind.factor * own[["mean", "low", "high"]].iloc[0]
-            else:
-                shown = pd.Series([value.difference, value.low, value.high], ["mean", "low", "high"])
+            shown = [value.difference, value.low, value.high]
+            this = table[["row", "test_faces", "metric"]].eq([*pair[0], kind.name]).all(axis=1)
+            if this.any() and table.loc[this, "seeds"].iloc[0] == len(both):  # as it is published
+                shown = list(kind.factor * table.loc[this, ["mean", "low", "high"]].iloc[0])
             words = [
                 titles[row] + (f" on {view_title(view)}" if several[row] else "")
                 for row, view in pair
             ]
             lines.append({
                 **placed(recipe, name, table.iloc[0], part), "method": words[0],
-                "against": words[1], "metric": kind.name, "value": shown["mean"],
-                "low": shown["low"], "high": shown["high"], "difference": gap.difference,
+                "against": words[1], "metric": kind.name, "value": shown[0],
+                "low": shown[1], "high": shown[2], "difference": gap.difference,
                 "difference low": gap.low, "difference high": gap.high, "p": gap.p,
                 "p (Holm)": float("nan"), "seeds": len(both),
             })  # fmt: skip

@@ -16,6 +16,7 @@ from occkd_lib.methods import Job, Stage
 from occkd_lib.models import FaceNet, refuse_other_weights
 from occkd_lib.occlusion import versions
 from occkd_lib.plugins import sources
+from occkd_lib.randomness import derived_seed
 from occkd_lib.runs import Run, run_folder
 from occkd_lib.stages.graph import stage_of
 from occkd_lib.stages.networks import faces_of, load_network, outputs_of, test_faces_elsewhere
@@ -132,6 +133,7 @@ def job(
 ) -> Job:
     """What ``carry_out`` needs."""
     compute, outputs = Compute.best(experiment.precision), outputs_of(experiment)
+    draw = getattr(stage.settings, "draw", 0)  # what trains no network has one training alone
 
     def load(parent: str) -> FaceNet:
         return load_network(stage.parents[parent].network, outputs, parents[parent])
@@ -148,7 +150,7 @@ def job(
         outputs=outputs,
         faces=faces,
         also_test=test_faces_elsewhere(experiment),
-        seed=seed,
+        seed=derived_seed(seed, f"draw {draw}") if draw else seed,
         batch_size=experiment.batch_size,
         flip=experiment.flip,
         moves=experiment.moves,
