@@ -186,14 +186,17 @@ def results_forest(
     near = drawn[saw_it] if any(saw_it) else drawn
     reach = np.array([*near["low"], *near["high"], *np.concatenate([*near["values"]])])
     left, right, span = reach.min(), reach.max(), np.ptp(reach)
+    inside = drawn["mean"].between(left - span, right + span)
+    left, right = min(left, drawn["low"][inside].min()), max(right, drawn["high"][inside].max())
     lines = references(rows.values())
     with canvas(figsize=(WIDTH, 0.9 + 0.36 * len(drawn))) as (figure, [[ax]]):
-        for y, line in enumerate(drawn.to_dict("records")):
+        if not inside.all():
+            ax.set_xlim(left - 0.1 * span, right + 0.1 * span)
+        for y, (line, is_inside) in enumerate(zip(drawn.to_dict("records"), inside, strict=True)):
             mean, color = line["mean"], PALETTE[rows[line["row"], view].color % len(PALETTE)]
             ax.annotate(f"{mean:.2f}", (1.01, y), xycoords=("axes fraction", "data"),
                         va="center", fontsize=9)  # fmt: skip
-            if not left - span <= mean <= right + span:
-                ax.set_xlim(left - 0.1 * span, right + 0.1 * span)
+            if not is_inside:
                 edge, arrow = (0.985, ">") if mean > right else (0.015, "<")
                 across = ax.get_yaxis_transform()  # x in 0..1, y a row
                 ax.plot(edge, y, arrow, transform=across, color=color)

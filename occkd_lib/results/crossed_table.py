@@ -67,7 +67,7 @@ def contrast(tables: Tables, weights: Mapping[str, float], metric: Metric | str)
     return crossed(metric.factor * np.stack(values), target if metric.by_class else None)
 
 
-def scores(tables: Tables, metric: Metric | str) -> pd.DataFrame:
+def scores(tables: Tables, metric: Metric | str, *, digits: int = 2) -> pd.DataFrame:
     """One row a label, as ``results.scores``: the metric, 95 % interval; faces n and seeds.
 
     Per cent end at 0 and 100, where the intervals are cut off.
@@ -79,7 +79,7 @@ def scores(tables: Tables, metric: Metric | str) -> pd.DataFrame:
         found = contrast(tables, {name: 1}, metric)
         rows[name] = (found.difference, found.low, found.high)
     columns = [metric.heading, "low", "high"]
-    table = pd.DataFrame.from_dict(rows, orient="index", columns=columns).round(2)
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=columns).round(digits)
     if metric.factor == 100:
         table[["low", "high"]] = table[["low", "high"]].clip(0, 100)
     return table.assign(n=len(first), seeds=len(tables))

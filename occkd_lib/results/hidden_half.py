@@ -13,6 +13,7 @@ from occkd_lib.methods import Row
 from occkd_lib.results import crossed_table
 from occkd_lib.results.differences import differences, verdicts, won_back
 from occkd_lib.results.store import Store, rows_on
+from occkd_lib.stages import graph
 from occkd_lib.tasks import task_of
 
 
@@ -48,6 +49,9 @@ def lacking(store: Store, name: str) -> str:
         return f"{name}: none of its methods has a student to be compared with."
     if not teacher_of(experiment):
         return f"{name}: no network of it is tested on whole faces."
+    stages = graph(experiment)
+    if any(stages[str(row.student)].settings.label_share for row in compared(experiment)):
+        return f"{name}: the student lacks labels, too: its distance to the teacher is no cost."
     if store.complete_seeds(name, needed(experiment)):
         return ""
     seed = next(iter(store.seeds(name)), experiment.seeds[0])

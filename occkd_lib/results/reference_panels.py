@@ -105,14 +105,15 @@ def reference_contrasts(
             this = table[["row", "test_faces", "metric"]].eq([*pair[0], kind.name]).all(axis=1)
             if this.any() and table.loc[this, "seeds"].iloc[0] == len(both):  # as it is published
                 shown = list(kind.factor * table.loc[this, ["mean", "low", "high"]].iloc[0])
+            views = {view for _, view in pair}
             words = [
                 titles[row] + (f" on {view_title(view)}" if several[row] else "")
                 for row, view in pair
             ]
             lines.append({
-                **placed(recipe, name, table.iloc[0], part), "method": words[0],
-                "against": words[1], "metric": kind.name, "value": shown[0],
-                "low": shown[1], "high": shown[2], "difference": gap.difference,
+                **placed(recipe, name, table.iloc[0], views.pop() if len(views) == 1 else part),
+                "method": words[0], "against": words[1], "metric": kind.name,
+                "value": shown[0], "low": shown[1], "high": shown[2], "difference": gap.difference,
                 "difference low": gap.low, "difference high": gap.high, "p": gap.p,
                 "p (Holm)": float("nan"), "seeds": len(both),
             })  # fmt: skip

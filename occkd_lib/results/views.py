@@ -51,7 +51,7 @@ def by_view(store: Store, name: str, stages: Sequence[str], views: Sequence[str]
     """
     experiment = store.recipe.experiment(name)
     chosen, metric, rows = graph(experiment), task_of(experiment.task).metric, rows_of(experiment)
-    found = scores(answers(store, name, stages, views), metric)
+    found = scores(answers(store, name, stages, views), metric, digits=4)  # rounded when drawn
     pairs = [(stage, view) for stage in stages for view in views]
     places = {
         "stage": [stage for stage, _ in pairs],

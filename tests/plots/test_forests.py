@@ -109,6 +109,14 @@ def test_what_never_saw_the_view_does_not_flatten_the_rest():
     assert len(dots(ax)) == 3
     assert ax.get_xlim() == pytest.approx((68 - 1.4, 82 + 1.4))
     assert next(line.get_marker() for line in ax.lines) == "<"
+    # one that is not as far off, and never saw the view either, is drawn whole
+    other = found[found["row"] == "teacher"].assign(row="near", title="near")
+    for column, value in {"mean": 0.6, "low": 0.58, "high": 0.62}.items():
+        other[column] = value
+    both = pd.concat([found, other])
+    known = rows("lower") | {("near", "lower"): row("near", "near", ("full",), "lower", 7)}
+    ax = results_forest(both, known, "lower", "accuracy").axes[0]
+    assert ax.get_xlim() == pytest.approx((58 - 1.4, 82 + 1.4)) and len(dots(ax)) == 4
 
 
 def test_a_teacher_alone_is_drawn_where_it_never_trained():

@@ -73,3 +73,8 @@ def test_where_nothing_can_be_won_back(outputs):
     alone = make_recipe("gender", stages={"teacher": fit, "student": fit})
     said = hidden_half.lacking(open_store(alone), "gender")
     assert said == "gender: none of its methods has a student to be compared with."
+    few = {**fit, "label_share": 0.1, "start": None}
+    taught = {**few, "start": "student", "kind": "hint", "lam": 0.5}
+    stages = {"teacher": fit, "student": few, "standard": taught}
+    fewer = make_recipe("gender", stages=stages)
+    assert "lacks labels, too" in hidden_half.lacking(open_store(fewer), "gender")

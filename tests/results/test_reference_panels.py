@@ -51,6 +51,19 @@ def test_a_pair_is_worked_out_from_the_answers(written):
     found = reference_contrasts([one], WHERE).table.set_index("recipe")["difference"]
     assert found["tiny/gender"] == pytest.approx(100 * 4 / 40), "10 mistakes instead of 14"
     assert found["tiny/age"] == pytest.approx(10 - 14)
+    assert set(reference_contrasts([one], WHERE).table["visible"]) == {"upper half"}
+
+
+def test_a_pair_is_on_its_own_view(written):
+    table, folder = written
+    teacher = table[(table["row"] == "teacher") & (table["test_faces"] == "full")]
+    both = pd.concat([table, teacher.assign(row="second")])
+    both.to_csv(folder / "summary.csv", index=False)
+    said = pd.read_parquet(path := folder / "predictions-gender.parquet")
+    again = said[(said["row"] == "teacher") & (said["test_faces"] == "full")]
+    pd.concat([said, again.assign(row="second")]).to_parquet(path)
+    whole = (("teacher", "full"), ("second", "full"))
+    assert reference_contrasts([whole], WHERE[:1]).table["visible"].tolist() == ["full face"]
 
 
 def test_a_value_of_a_pair_is_the_published_one(written):
