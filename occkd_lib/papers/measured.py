@@ -91,7 +91,7 @@ def measured(ours: Scored, control: Scored | None, faces: np.ndarray, by_class: 
     line: dict = {
         "mean": found.difference,
         "ours": f"{found.difference:.2f}{spread}",
-        "95 % interval": f"[{found.low:.2f}, {found.high:.2f}]",
+        "95 % interval": f"[{max(0, found.low):.2f}, {min(100, found.high):.2f}]",
         "n": str(int(faces.sum())),
         "seeds": str(found.seeds),
     }

@@ -95,6 +95,7 @@ def test_recalls_and_average_of_table_ii(raf):
     assert rows["published"].tolist() == ["58.11", "60.63", "91.21", "81.48", "79.15"]
     fear = rows.loc["recall fear, %"]
     assert fear["ours"] == "62.50 ± 17.68", "2 and 3 of 4"
+    assert fear["95 % interval"] == "[0.00, 100.00]", "no per cent lie beyond"
     assert fear["ours - published"] == f"{62.5 - 58.11:+.2f}"
     assert (fear["n"], fear["seeds"], fear["control"]) == ("4", "2", "softmax")
     assert fear["difference to control"].startswith("+37.50 ["), "the control has 1 of 4"
