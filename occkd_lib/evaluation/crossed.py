@@ -6,7 +6,8 @@ seed + face + rest. A mean over both has the variance of all three.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import ndtri, stdtr, stdtrit
@@ -43,6 +44,10 @@ class OverSeeds:
         if np.isnan(self.by_seeds):
             return np.nan
         return max(2.0, float(np.ceil(self.by_seeds / room))) if room > 0 else np.inf
+
+    def within(self, least: float, most: float = math.inf) -> OverSeeds:
+        """The same with an interval that ends where the metric does (a share at 0 and at 1)."""
+        return replace(self, low=max(least, self.low), high=min(most, self.high))
 
 
 def crossed(values: np.ndarray, groups: np.ndarray | None = None) -> OverSeeds:

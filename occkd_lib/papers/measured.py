@@ -85,13 +85,13 @@ def measured(ours: Scored, control: Scored | None, faces: np.ndarray, by_class: 
     def over(values: list[np.ndarray]) -> OverSeeds:
         return crossed(np.stack([each[faces] for each in values]), groups)
 
-    found = over(list(ours.right.values()))
+    found = over(list(ours.right.values())).within(0, 100)
     each = [over([right]).difference for right in ours.right.values()]
     spread = f" ± {np.std(each, ddof=1):.2f}" if len(each) > 1 else ""
     line: dict = {
         "mean": found.difference,
         "ours": f"{found.difference:.2f}{spread}",
-        "95 % interval": f"[{max(0, found.low):.2f}, {min(100, found.high):.2f}]",
+        "95 % interval": f"[{found.low:.2f}, {found.high:.2f}]",
         "n": str(int(faces.sum())),
         "seeds": str(found.seeds),
     }

@@ -7,6 +7,7 @@ so ``results.verdicts`` and the plots read both.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -77,11 +78,10 @@ def scores(tables: Tables, metric: Metric | str, *, digits: int = 2) -> pd.DataF
     rows = {}
     for name in first.columns.drop("target"):
         found = contrast(tables, {name: 1}, metric)
+        found = found.within(0, 100 if metric.factor == 100 else math.inf)
         rows[name] = (found.difference, found.low, found.high)
     columns = [metric.heading, "low", "high"]
     table = pd.DataFrame.from_dict(rows, orient="index", columns=columns).round(digits)
-    if metric.factor == 100:
-        table[["low", "high"]] = table[["low", "high"]].clip(0, 100)
     return table.assign(n=len(first), seeds=len(tables))
 
 

@@ -66,9 +66,8 @@ def recalls(
             n = int(here.sum())
             line: dict[str, object] = {"stage": stage, "class": name, "n": n, "seeds": len(seeds)}
             if n > 1:
-                found = crossed(100 * right[:, here])
-                low, high = max(0.0, found.low), min(100.0, found.high)
-                line |= {"recall": found.difference, "low": low, "high": high}
+                found = crossed(100 * right[:, here]).within(0, 100)
+                line |= {"recall": found.difference, "low": found.low, "high": found.high}
                 if other is not None:
                     gap = crossed(100 * (right[:, here] - other[:, here]))
                     line |= {

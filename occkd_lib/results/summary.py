@@ -179,5 +179,5 @@ def with_its_interval(
     if len(predictions) == 1 or len(target) < 2:
         return interval(target, predictions, metric)
     found = score_over_seeds(target, np.stack(predictions), metric)
-    least, most = (0.0, 1.0) if metric.factor == 100 else (0.0, math.inf)
-    return Interval(found.difference, max(least, found.low), min(most, found.high))
+    found = found.within(0, 1 if metric.factor == 100 else math.inf)
+    return Interval(found.difference, found.low, found.high)

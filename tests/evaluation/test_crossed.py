@@ -102,6 +102,14 @@ def test_edges():
         compare_over_seeds(np.zeros(4), np.zeros((2, 4)), np.zeros((3, 4)))
 
 
+def test_an_interval_ends_where_the_metric_does():
+    found = OverSeeds(0.5, -0.2, 1.3, 0.04, 3, by_faces=1.0, by_seeds=2.0)
+    share, years = found.within(0, 1), found.within(0)
+    assert (share.low, share.high) == (0, 1)
+    assert (years.low, years.high) == (0, 1.3)
+    assert (share.difference, share.p, share.by_seeds) == (0.5, 0.04, 2.0)
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_agrees_with_a_crossed_bootstrap(seed):
     """Seeds and faces drawn anew, both with replacement: the interval is nearly the same."""
