@@ -55,13 +55,13 @@ def stage_flop(experiment: Experiment, stage: Stage) -> float:
     """FLOP of carrying out one stage, as its method reckons them; NaN for unknown faces."""
     train, val = data_set(experiment.data.name).sizes(experiment.data) or UNKNOWN
     outputs = known_outputs(experiment)
-    teacher = stage.parents.get(getattr(stage.settings, "teacher", ""))
+    teachers = [stage.parents[name] for name in stage.method.teachers(stage.settings)]
     return stage.method.flop(
         stage.settings,
         train,  # type: ignore[arg-type]
         val,  # type: ignore[arg-type]
         cost_of(stage.network, outputs),
-        cost_of(teacher.network, outputs) if teacher else None,
+        [cost_of(teacher.network, outputs) for teacher in teachers],
     )
 
 

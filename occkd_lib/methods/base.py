@@ -158,6 +158,10 @@ class Method(ABC):
     def needs(self, settings: Any) -> tuple[str, ...]:
         """Names of the stages that must be done before: those that its settings name."""
 
+    def teachers(self, settings: Any) -> tuple[str, ...]:
+        """Those of them that are asked about its faces."""
+        return ()
+
     def view(self, settings: StageSettings, visible: str) -> str:
         """What its network sees, where the experiment is about ``visible``."""
         return settings.view or visible
@@ -185,6 +189,6 @@ class Method(ABC):
     def rows(self, stage: Stage, stages: Mapping[str, Stage]) -> list[Row]:
         """Its lines in the tables; ``stages``: all of the experiment."""
 
-    def flop(self, settings: Any, train: int, val: int, cost: Any, teacher: Any) -> float:
-        """FLOP of this stage; cost, teacher: ``models.cost.Cost`` of its and its teacher's net."""
+    def flop(self, settings: Any, train: int, val: int, cost: Any, teachers: Any) -> float:
+        """FLOP of the stage; cost, teachers: ``models.cost.Cost`` of its and its teachers' nets."""
         return 0.0

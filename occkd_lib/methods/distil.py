@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import SerializeAsAny, ValidationError, field_validator
@@ -101,9 +101,11 @@ class Distil(Distilled):
             task_loss, view, teacher, settings, terms, triplets, decide=job.task.decide
         )
 
-    def flop(self, settings: Any, train: int, val: int, cost: Cost, teacher: Cost | None) -> float:
+    def flop(
+        self, settings: Any, train: int, val: int, cost: Cost, teachers: Sequence[Cost]
+    ) -> float:
         more = settings.epochs * train * (cost.training + cost.forward) if settings.triplets else 0
-        return super().flop(settings, train, val, cost, teacher) + more  # as Triplet.flop
+        return super().flop(settings, train, val, cost, teachers) + more  # as Triplet.flop
 
 
 class DistilObjective(Objective):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import Field
@@ -33,7 +34,10 @@ class Distilled(Fitted):
     distils = True
 
     def needs(self, settings: Any) -> tuple[str, ...]:
-        return tuple(dict.fromkeys((settings.teacher, *super().needs(settings))))
+        return tuple(dict.fromkeys((*self.teachers(settings), *super().needs(settings))))
+
+    def teachers(self, settings: Any) -> tuple[str, ...]:
+        return (settings.teacher,)
 
     def trained_on(self, stage: Stage) -> tuple[str, ...]:
         return (stage.parents[stage.settings.teacher].view, stage.view)
@@ -48,11 +52,13 @@ class Distilled(Fitted):
             return False
         return stage.network.embedding_dim() != teacher.embedding_dim()
 
-    def flop(self, settings: Any, train: int, val: int, cost: Cost, teacher: Cost | None) -> float:
+    def flop(
+        self, settings: Any, train: int, val: int, cost: Cost, teachers: Sequence[Cost]
+    ) -> float:
         windows = settings.own_network is not None and settings.own_network.resize
         looks = settings.epochs if windows else 2  # live, or both orientations once
-        asked = looks * train * teacher.forward if teacher else 0.0
-        return super().flop(settings, train, val, cost, teacher) + asked
+        asked = looks * train * sum(teacher.forward for teacher in teachers)
+        return super().flop(settings, train, val, cost, teachers) + asked
 
 
 class DistilledObjective(Objective):

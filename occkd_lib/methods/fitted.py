@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -242,7 +242,9 @@ class Fitted(Method):
         """The views that the training saw, a teacher's first."""
         return (stage.view,)
 
-    def flop(self, settings: Any, train: int, val: int, cost: Cost, teacher: Cost | None) -> float:
+    def flop(
+        self, settings: Any, train: int, val: int, cost: Cost, teachers: Sequence[Cost]
+    ) -> float:
         return settings.epochs * (train * cost.training + val * cost.forward)
 
 

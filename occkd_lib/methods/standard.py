@@ -59,8 +59,8 @@ class Standard(Distilled):
             raise ValueError("with_teachers: embeddings of several networks have no mean: only "
                              "soft_targets can have several teachers")  # fmt: skip
 
-    def needs(self, settings: StandardSettings) -> tuple[str, ...]:
-        return tuple(dict.fromkeys((*super().needs(settings), *settings.with_teachers)))
+    def teachers(self, settings: StandardSettings) -> tuple[str, ...]:
+        return (*super().teachers(settings), *settings.with_teachers)
 
     def adapts(self, stage: Stage) -> bool:
         return stage.settings.kind == "hint" and super().adapts(stage)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
@@ -92,9 +93,11 @@ class Stsn(CoarseFine, Distilled):
                 "both of them streams, or neither"
             )
 
-    def flop(self, settings: Any, train: int, val: int, cost: Cost, teacher: Cost | None) -> float:
+    def flop(
+        self, settings: Any, train: int, val: int, cost: Cost, teachers: Sequence[Cost]
+    ) -> float:
         more = settings.epochs * train * (cost.training + cost.forward) if settings.triplets else 0
-        return super().flop(settings, train, val, cost, teacher) + more  # as Triplet.flop
+        return super().flop(settings, train, val, cost, teachers) + more  # as Triplet.flop
 
     def objective(
         self, job: Job, task_loss: TaskLoss, model: FaceNet, batches: Batches

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import torch
@@ -100,10 +100,12 @@ class Triplet(Distilled):
             compute=job.compute, seed=job.seed,
         )  # fmt: skip
 
-    def flop(self, settings: Any, train: int, val: int, cost: Cost, teacher: Cost | None) -> float:
+    def flop(
+        self, settings: Any, train: int, val: int, cost: Cost, teachers: Sequence[Cost]
+    ) -> float:
         # the negative goes through the student, too, and mining looks at every face
         more = settings.epochs * train * (cost.training + cost.forward)
-        return super().flop(settings, train, val, cost, teacher) + more
+        return super().flop(settings, train, val, cost, teachers) + more
 
 
 class TripletTerm(nn.Module):

@@ -115,3 +115,13 @@ def test_a_teacher_with_another_network_is_asked_at_its_own_price():
     teacher = stage_of(wide, "teacher").network
     expected = 2 * faces * (cost_of(teacher, 1).forward - cost_of(tiny.network, 1).forward)
     assert theirs - ours == pytest.approx(expected)
+
+
+def test_every_teacher_has_its_price():
+    tiny = tiny_recipe().experiment("expression")
+    stages = {"again": {**tiny.stages["teacher"].model_dump(), "draw": 1}}
+    alone = tiny.varied({"stages": {**stages, "standard": {"kind": "soft_targets"}}})
+    two = alone.varied({"stages": {"standard": {"with_teachers": ["again"]}}})
+    less, more = (stage_flop(e, stage_of(e, "standard")) for e in (alone, two))
+    faces, asked = 72, cost_of(tiny.network, known_outputs(tiny)).forward
+    assert more - less == pytest.approx(2 * faces * asked)

@@ -422,11 +422,11 @@ def test_what_it_costs(outputs):
 
     stsn, s = METHODS["stsn"], StsnSettings(epochs=10, lr=0.1)
     cost, teacher = Cost(1, 2.0, 6.0), Cost(1, 5.0, 15.0)
-    plain = stsn.flop(s, 100, 20, cost, teacher)
+    plain = stsn.flop(s, 100, 20, cost, [teacher])
     assert plain == 10 * (100 * 6 + 20 * 2) + 2 * 100 * 5
     share = {"lam": 1, "alpha": 0.1}
-    more = stsn.flop(StsnSettings(epochs=10, lr=0.1, triplets=share), 100, 20, cost, teacher)
+    more = stsn.flop(StsnSettings(epochs=10, lr=0.1, triplets=share), 100, 20, cost, [teacher])
     assert more == plain + 10 * 100 * (6 + 2)
     net = {"name": "compact", "resize": 56}
-    live = stsn.flop(StsnSettings(epochs=10, lr=0.1, network=net), 100, 20, cost, teacher)
+    live = stsn.flop(StsnSettings(epochs=10, lr=0.1, network=net), 100, 20, cost, [teacher])
     assert live == plain + 8 * 100 * 5
