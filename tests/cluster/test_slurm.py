@@ -1,6 +1,9 @@
 """A recipe on a real Slurm: the controller, one node with two GPUs that are plain files, munge.
 
-All of it is started by hand, in a folder of its own, and ended with the test (minutes).
+All of it is started by hand, in a folder of its own, and ended with the test (minutes). A whole
+recipe goes through it, too, where one is named:
+
+    OCCKD_SLURM=demo .venv/bin/pytest tests/cluster
 """
 
 from __future__ import annotations
@@ -8,6 +11,7 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -148,14 +152,17 @@ class Cluster:
                 return number
         return ""
 
-    def run(self, recipe: Path, outputs: Path) -> subprocess.Popen:
-        """``occkd run RECIPE --profile slurm``, asking Slurm often, not every 40 seconds."""
+    def run(self, recipe: Path | str, outputs: Path, book: Path) -> subprocess.Popen:
+        """``occkd run RECIPE --profile slurm``, asking Slurm often, not every 40 seconds.
+
+        book: where notebooks and workflow lie.
+        """
         command = [sys.executable, "-m", "occkd_lib", "run", str(recipe), "--profile", "slurm"]
         command += ["--gpus", "2", "--", "--seconds-between-status-checks", "2"]
         command += ["--slurm-init-seconds-before-status-checks", "2"]
         command += ["--slurm-status-command", "squeue"]  # there is no accounting here
         environment = {**self.environment, "OCCKD_OUTPUTS": str(outputs), "OMP_NUM_THREADS": "1"}
-        environment["OCCKD_ROOT"] = str(recipe.parent)
+        environment["OCCKD_ROOT"] = str(book)
         return subprocess.Popen(
             command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
@@ -203,7 +210,7 @@ def test_cancelled_killed_and_done(cluster, tmp_path):
     notebook = outputs / "short" / "notebooks" / "expression-seed0-02_teachers.ipynb"
 
     # cancelled while it trains: no job stays in the queue, no notebook is half there
-    run = cluster.run(recipe, outputs)
+    run = cluster.run(recipe, outputs, tmp_path)
     until(lambda: (teacher / "checkpoint.safetensors").is_file() or run.poll() is not None)
     number = cluster.job_of("02_teachers")
     asked = cluster.call("scontrol", "show", "job", number)
@@ -219,7 +226,7 @@ def test_cancelled_killed_and_done(cluster, tmp_path):
     executed = first.stat().st_mtime_ns
 
     # the same command goes on; its job is killed while it trains, and tried again
-    run = cluster.run(recipe, outputs)
+    run = cluster.run(recipe, outputs, tmp_path)
     until(lambda: cluster.job_of("02_teachers") not in ("", number) or run.poll() is not None)
     number, before = cluster.job_of("02_teachers"), epochs(teacher)
     assert before
@@ -240,6 +247,23 @@ def test_cancelled_killed_and_done(cluster, tmp_path):
     assert list(history["seconds"][: len(before)]) == before
     status = json.loads(notebook.with_suffix(".status.json").read_text())
     assert status["state"] == "done"
+
+
+@pytest.mark.skipif(
+    "OCCKD_SLURM" not in os.environ, reason="OCCKD_SLURM=demo sends a whole recipe through Slurm"
+)
+def test_a_whole_recipe(cluster, tmp_path):
+    run = cluster.run(os.environ["OCCKD_SLURM"], tmp_path, REPOSITORY)
+    said = run.communicate()[0]
+    assert run.returncode == 0, said
+    print(said)
+    numbers = re.findall(r"\[ *(\d+)/(\d+)\] done", said)
+    notebooks = list(tmp_path.glob("*/notebooks/*.ipynb"))
+    assert numbers[-1] == (str(len(notebooks)),) * 2 and len(notebooks) > 1
+    for notebook in notebooks:
+        nbformat.read(notebook, as_version=4)
+        status = json.loads(notebook.with_suffix(".status.json").read_text())
+        assert status["state"] == "done", notebook
 
 
 def epochs(teacher: Path) -> list[float]:
