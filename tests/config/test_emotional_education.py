@@ -31,7 +31,7 @@ def test_section_4_b_literally(literal, name):
 
 def test_equations_3_4_and_8(literal):
     stages = graph(literal.experiment("rafdb"))
-    ktn, stsn, taught = (stages[name] for name in ("ktn", "stsn", "self_taught"))
+    ktn, stsn, taught = (stages[name] for name in ("ktn", "stsn", "stsn_alone"))
     loss = ktn.settings.loss.parameters
     assert (loss["task_weight"], loss["weight"], loss["expansion"]) == (5, 0.01, 10)
     assert loss["order"].startswith("surprise, fear, disgust")

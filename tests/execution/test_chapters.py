@@ -269,7 +269,7 @@ def test_who_is_awaited():
 EDUCATION = {
     "seeds": (0, 1),
     "methods": ["ktn", "stsn", "teacher"],
-    "stages": ["adareg", "ktn", "self_taught", "softmax", "stsn", "two_trunks"],
+    "stages": ["adareg", "ktn", "stsn_alone", "softmax", "stsn", "two_trunks"],
 }
 
 

@@ -228,14 +228,14 @@ def run(stage, recipe=None, experiment="education", seed=0) -> Run:
 
 
 def test_coarse_answers_are_kept_and_counted(outputs):
-    rows = run("self_taught").predictions
+    rows = run("stsn_alone").predictions
     rows = rows[(rows["split"] == "test") & (rows["data"] == "synthetic")]
     assert set(rows["coarse_prediction"]) <= set(range(len(COARSE)))
     names = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
     of = {n: c for n, c in zip(names, [2, 0, 3, 1, 1, 1, 1, 1], strict=True)}
     fine = tiny_faces().classes
     assert rows["coarse_target"].tolist() == [of[fine[k]] for k in rows["target"]]
-    folder = run_folder("tiny", "education", 0, "self_taught")
+    folder = run_folder("tiny", "education", 0, "stsn_alone")
     metrics = json.loads((folder / "metrics.json").read_text())
     [line] = [m for m in metrics if m["split"] == "test" and m["data"] == "synthetic"]
     truth, said = rows["coarse_target"], rows["coarse_prediction"]
@@ -260,11 +260,11 @@ def remembered(place, kind):
 
 
 def test_contempt_s_place_is_a_setting(outputs, monkeypatch):
-    rows = run("self_taught").predictions
-    other = run("self_taught", own("self_taught", contempt="neutral"), seed=1).predictions
+    rows = run("stsn_alone").predictions
+    other = run("stsn_alone", own("stsn_alone", contempt="neutral"), seed=1).predictions
     shares = {}
     monkeypatch.setattr(ktn, "KtnObjective", remembered(shares, ktn.KtnObjective))
-    run("self_taught", own("self_taught", contempt="surprise"), seed=2)
+    run("stsn_alone", own("stsn_alone", contempt="surprise"), seed=2)
     contempt = tiny_faces().classes.index("contempt")
     assert shares["given"][contempt].argmax() == COARSE.index("surprise"), "it is trained so, too"
     for table, place in ((rows, "negative"), (other, "neutral")):
@@ -333,10 +333,10 @@ BAD = [
     ({"stsn": {"triplets": {"lam": 1, "alpha": 0, "mining": "softest"}}}, "education", "softest"),
     ({"stsn": {"triplets": {"lam": 1, "alpha": 0, "max_target_gap": 5}}}, "education", "takes no"),
     ({"ktn": {"contempt": "odd"}}, "education", "contempt"),
-    ({"self_taught": {"lam_c": 3}}, "education", "lam_c is 3.0, but lam_2 1.0"),
-    ({"self_taught": {"loss": {"name": "adareg"}}}, "education", "weight: 3"),
-    ({"self_taught": {"contempt": "neutral"}}, "education", "contempt is neutral, but negative"),
-    ({"self_taught": {"network": {"width": 6}}}, "education", "its network is not that of 'stsn'"),
+    ({"stsn_alone": {"lam_c": 3}}, "education", "lam_c is 3.0, but lam_2 1.0"),
+    ({"stsn_alone": {"loss": {"name": "adareg"}}}, "education", "weight: 3"),
+    ({"stsn_alone": {"contempt": "neutral"}}, "education", "contempt is neutral, but negative"),
+    ({"stsn_alone": {"network": {"width": 6}}}, "education", "its network is not that of 'stsn'"),
     ({"softmax": {"network": {"width": 6}}}, "education", "its network is not that of 'adareg'"),
     ({"ldam": {"network": {"cosine_head": False}}}, "education", "do not go together"),
     ({"focal": {"network": {"cosine_head": True}}}, "education", "do not go together"),

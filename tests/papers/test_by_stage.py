@@ -242,14 +242,14 @@ def test_nothing_ran_and_yet_every_table_is_complete(outputs, number):
 
 
 def test_a_stage_of_the_same_name_and_another_method_is_not_the_papers(outputs):
-    """Recipe trunk's self_taught learns from a teacher of half faces: no row of Table IV."""
+    """Somebody's stsn_alone learns from a teacher of half faces: no row of Table IV."""
     other = experiment(FER)
-    other["stages"]["self_taught"] = {
+    other["stages"]["stsn_alone"] = {
         **other["stages"]["adareg"], "method": "distil", "teacher": "adareg", "start": None,
         "loss": None, "terms": {"soft_targets": {"weight": 1}}, "title": "taught by half a face",
     }  # fmt: skip
     recipe = make_recipe(fer=other)
-    write_run(recipe, "fer", "self_taught", [0])
+    write_run(recipe, "fer", "stsn_alone", [0])
     store = open_store(recipe)
     assert side_by_side(store, key("IV")).empty
     told = complete(store, "IV")

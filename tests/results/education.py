@@ -35,7 +35,7 @@ def stages(fine: dict, two: dict, shared: dict) -> dict:
             **ktn, "title": "two trunks", "of": ["ktn"], "loss": loss, "lam_c": 0,
         },
         "stsn": {**FIT, "method": "stsn", "title": "STSN", "start": None, "network": one},
-        "self_taught": {
+        "stsn_alone": {
             **FIT, "method": "ktn", "title": "STSN without teacher", "of": ["stsn"],
             "network": one, "loss": {"name": "cross_entropy", "weight": 3}, "lam_c": 1,
         },

@@ -67,15 +67,15 @@ def test_a_control_without_coarse_labels_is_none_for_coarse_answers(recipe):
     coarse = recalls(open_store(recipe), "fer", ["ktn"], coarse=True)
     assert coarse[["against", "difference", "p"]].isna().all(axis=None)
     write_run(recipe, "fer", "stsn", coarse_wrong=[0])
-    write_run(recipe, "fer", "self_taught", coarse_wrong=[0, 1])
+    write_run(recipe, "fer", "stsn_alone", coarse_wrong=[0, 1])
     taught = recalls(open_store(recipe), "fer", ["stsn"], coarse=True).set_index("class")
-    assert taught.loc["neutral", ["against", "difference"]].tolist() == ["self_taught", 25]
+    assert taught.loc["neutral", ["against", "difference"]].tolist() == ["stsn_alone", 25]
 
 
 def test_holm_s_family_is_the_table(recipe):
     for seed in (0, 1):
         write_run(recipe, "fer", "stsn", [0, 5], seed=seed)
-        write_run(recipe, "fer", "self_taught", [0, 1, 6, 7], seed=seed)
+        write_run(recipe, "fer", "stsn_alone", [0, 1, 6, 7], seed=seed)
     store = open_store(recipe)
     both = recalls(store, "fer", ["ktn", "stsn"])
     np.testing.assert_array_equal(both["p (Holm)"], holm(both["p"].to_numpy()))
