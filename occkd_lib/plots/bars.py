@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from occkd_lib.evaluation import McNemar
 from occkd_lib.plots.style import PALETTE, WIDTH, canvas, colored, label_rows
@@ -89,6 +90,7 @@ def discordant_bars(tests: Mapping[str, McNemar], *, names: tuple[str, str] = ("
         ax.axvline(0, color="0.3", linewidth=0.8)
         label_rows(ax, tests)
         ax.set(xlim=(-1.18 * reach, 1.18 * reach), xlabel="faces")
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         ax.xaxis.set_major_formatter(lambda value, _: f"{abs(value):g}")
         figure.legend(loc="outside upper right", ncols=2)
     return figure

@@ -10,6 +10,8 @@ from occkd_lib.plots.style import WIDTH, canvas, label_rows
 from occkd_lib.results.differences import LEVEL
 from occkd_lib.tasks import METRICS
 
+UNBROKEN = "\N{NO-BREAK SPACE}"
+
 
 def reference_forest(table: pd.DataFrame, *, title: str = "") -> Figure:
     """Differences of ``results.reference_panels``, one row a line, a panel a metric.
@@ -26,16 +28,20 @@ def reference_forest(table: pd.DataFrame, *, title: str = "") -> Figure:
         0.4 + sum(0.2 + 0.15 * (1 + text.count("\n")) for text in lines[rows.index])
         for rows in groups
     ]
+    beyond = False
     size = (WIDTH, 0.5 + 0.35 * len(groups) + 0.25 * bool(title) + sum(heights))
     with canvas(len(groups), 1, figsize=size, height_ratios=heights) as (figure, axes):
         for ax, rows in zip(axes[:, 0], groups, strict=True):
             metric = METRICS[rows["metric"].iloc[0]]
             values = rows[["difference", "difference low", "difference high"]]
-            grow(ax, values, blue(rows["p (Holm)"] < LEVEL), 0, edge_of(values))
+            edge = edge_of(values)
+            grow(ax, values, blue(rows["p (Holm)"] < LEVEL), 0, edge)
+            beyond |= bool((rows["difference"].abs() > edge).any())
             label_rows(ax, lines[rows.index])
             ax.set_xlabel(f"{metric.short}, {metric.unit} ({better(metric)})")
         said = f"blue: p (Holm) < {LEVEL}; bars: 95 % intervals, other seeds and other faces"
         said += " (one seed: other faces alone)" if (table["seeds"] == 1).any() else ""
+        said += "; arrow: beyond the axis" if beyond else ""
         same = "; ".join(filter(None, (parts[column].iloc[0] for column in shared)))
         figure.supxlabel(wrapped(f"{same}\n{said}" if same else said, 100))
         if title:
@@ -50,7 +56,7 @@ def described(table: pd.DataFrame) -> pd.DataFrame:
     """
     recipe, name = (table["recipe"].str.split("/").str[k] for k in (0, -1))
     name = name if recipe.nunique() == 1 else table["recipe"]
-    plural = table["seeds"].map(lambda seeds: f"{seeds} seed{'s' if seeds != 1 else ''}")
+    plural = table["seeds"].map(lambda n: f"{n}{UNBROKEN}seed{'s' if n != 1 else ''}")
     return pd.DataFrame({
         "method": table["method"],
         "against": "against " + table["against"],

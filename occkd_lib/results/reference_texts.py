@@ -69,8 +69,10 @@ def reference_attention(
         own = minus.removeprefix("minus ").removesuffix(
             ", points"
         )  # its half, as it was called once
+        called = {own: "student", "teacher on full": "teacher, full face"}
         parts[f"{recipe}/{name}"] = table[["network", "sees", "n", "seeds"]].assign(**{
-            "network": table["network"].replace(own, "student"),
+            "network": table["network"].replace(called),
+            "n": table["n"].astype(str).str.replace(",", "").astype(int),
             "mass, %": table[mass], "minus student": table[minus].fillna(""),
         })  # fmt: skip
     if not parts:

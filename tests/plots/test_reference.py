@@ -12,8 +12,12 @@ def line(recipe, method, difference, p, metric="accuracy", against="control", se
     }  # fmt: skip
 
 
+def plain(text):
+    return text.replace("\N{NO-BREAK SPACE}", " ")
+
+
 def labels(ax):
-    return [label.get_text() for label in ax.get_yticklabels()]
+    return [plain(label.get_text()) for label in ax.get_yticklabels()]
 
 
 def test_a_panel_a_metric_and_blue_for_what_is_told_apart():
@@ -39,7 +43,7 @@ def test_what_all_rows_share_stands_once():
     rows = [line("a/fer", "one", 1, 0.5), line("a/fer", "two", 2, 0.5, against="other")]
     figure = reference_forest(pd.DataFrame(rows))
     assert labels(figure.axes[0]) == ["one\nagainst control", "two\nagainst other"]
-    assert figure.get_supxlabel().startswith("a; fer, lower half, 5 seeds\n")
+    assert plain(figure.get_supxlabel()).startswith("a; fer, lower half, 5 seeds\n")
     assert "alone" not in figure.get_supxlabel()
 
 
@@ -50,6 +54,18 @@ def test_a_row_alone_keeps_its_label():
 
 def test_one_far_out_is_written_at_the_edge():
     rows = [line("a/x", "one", 0.2, 0.5), line("a/y", "one", 0.1, 0.5), line("a/z", "one", 20, 0.0)]
-    ax = reference_forest(pd.DataFrame(rows)).axes[0]
+    figure = reference_forest(pd.DataFrame(rows))
+    ax = figure.axes[0]
+    assert figure.get_supxlabel().endswith("arrow: beyond the axis")
+    assert "arrow" not in reference_forest(pd.DataFrame(rows[:2])).get_supxlabel()
     assert [text.get_text() for text in ax.texts] == ["+20.0 →"]
     assert ax.get_xlim()[1] < 2
+
+
+def test_seeds_and_their_number_share_a_line():
+    rows = [
+        line("a_recipe_with_a_long_name/an_experiment", "one", 1, 0.5),
+        line("b/x", "two", 1, 1),
+    ]
+    lines = labels(reference_forest(pd.DataFrame(rows)).axes[0])[0].split("\n")
+    assert lines[-1] == "lower half, 5 seeds"
