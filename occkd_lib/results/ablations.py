@@ -160,16 +160,13 @@ def ablation_table(
         where, missing = f"{store.recipe.name}/{experiment}", ", ".join(stages)
         raise OcckdError(f"{where}: no seed has all of {missing}: run chapter 7 first")
     metric = task_of(store.recipe.experiment(experiment).task).metric
-    test, val = (
-        [store.columns(experiment, question.sources, seed, split=split) for seed in seeds]
-        for split in ("test", "val")
-    )
+    test = [store.columns(experiment, question.sources, seed) for seed in seeds]
     first, *others = question.sources
     target = test[0]["target"].to_numpy()
     rows = {}
-    for label in question.sources:
+    for label, source in question.sources.items():
         within = interval(target, [table[label].to_numpy() for table in test], metric)
-        held_out = [metric(t["target"], t[label]) if len(t) else np.nan for t in val]
+        held_out = [store.on_validation(experiment, source, seed) for seed in seeds]
         rows[label] = (metric.factor * np.mean(held_out), *printed(within, metric))
     columns = ["validation", metric.heading, "low", "high"]
     table = pd.DataFrame.from_dict(rows, orient="index", columns=columns).round(2)

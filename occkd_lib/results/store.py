@@ -20,7 +20,8 @@ from occkd_lib.project import outputs_root
 from occkd_lib.runs import Run, run_folder
 from occkd_lib.stages import rows_of, stage_of
 from occkd_lib.stages.run import decides
-from occkd_lib.training.predictions import COARSE_PREDICTION, COARSE_TARGET
+from occkd_lib.tasks import task_of
+from occkd_lib.training.predictions import COARSE_PREDICTION, COARSE_TARGET, NETWORK
 
 COPIES = ["duplicate_of_train", "near_copy_of_train"]
 FACE = ["id", "target", *COPIES]  # columns of predictions.parquet
@@ -212,6 +213,20 @@ class Store:
         said = [part["prediction"] for part in parts]
         table = pd.concat([parts[0]["target"], *said], axis=1, keys=["target", *sources])
         return table.set_index(pd.Index(parts[0]["id"], name="id"))
+
+    def on_validation(self, experiment: str, source: Source, seed: int) -> float:
+        """The task's metric on the validation faces; NaN where there are none.
+
+        Of a run that was restored it is what was published, of the network on its own view; NaN of
+        what else it says.
+        """
+        table = self.columns(experiment, {"said": source}, seed, split="val")
+        chosen, run = self.recipe.experiment(experiment), self.run(experiment, seed, source.stage)
+        if len(table):
+            return task_of(chosen.task).metric(table["target"], table["said"])
+        own = Source(source.stage, NETWORK, stage_of(chosen, source.stage).view)
+        known = run.status if run and run.restored and source == own else None
+        return (known or {}).get("validation_metric", np.nan)
 
     def table(
         self, experiment: str, seed: int, *, split: str = "test", view: str | None = None

@@ -3,6 +3,7 @@
 import json
 import shutil
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -11,9 +12,10 @@ from occkd_lib.errors import OcckdError
 from occkd_lib.results import collect, open_store, summary
 from occkd_lib.results.recalls import recalls
 from occkd_lib.results.restore import restore
+from occkd_lib.results.store import Source
 from occkd_lib.runs import Run, run_folder
 from occkd_lib.site import write_results
-from occkd_lib.stages import load_network, run_stage, stage_of
+from occkd_lib.stages import load_network, rows_of, run_stage, stage_of
 from tests.tiny import tiny_education, tiny_recipe
 
 ARMS = [{"lr": 1e-3}, {"lr": 3e-3}]
@@ -37,9 +39,19 @@ def train(recipe, seed):
         run_stage(recipe, "expression", seed, stage, say=silent)
 
 
+def held_out(store):
+    """What rows amount to on validation faces."""
+    rows = rows_of(store.recipe.experiments["expression"]).values()
+    return {
+        (row.name, row.view, seed): store.on_validation("expression", Source.of(row), seed)
+        for row in rows for seed in (0, 1)
+    }  # fmt: skip
+
+
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    """(a project with two seeds in outputs/reference, what their runs amounted to)"""
+    """(a project with two seeds in outputs/reference, what their runs amounted to on test and on
+    validation faces)"""
     folder = tmp_path_factory.mktemp("project")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OCCKD_ROOT", str(folder))
@@ -47,7 +59,8 @@ def project(tmp_path_factory):
         for seed in (0, 1):
             train(recipe_of(), seed)
         write_results(recipe_of(), reference=True, maps=False)
-        return folder, summary(open_store(recipe_of()))
+        store = open_store(recipe_of())
+        return folder, summary(store), held_out(store)
 
 
 @pytest.fixture
@@ -77,6 +90,21 @@ def test_the_same_numbers_and_one_more_seed(published, outputs):
     assert (now["seeds"] == 3).all()
     folder = write_results(recipe)  # with maps: of the seed that has weights
     assert "seed 2." in (folder / "index.html").read_text()
+
+
+def test_what_was_known_of_validation_comes_back(published, project):
+    recipe, _ = published
+    restore(recipe, silent)
+    before, now = project[2], held_out(open_store(recipe))
+    own = {
+        key
+        for key in before
+        if key[:2]
+        in {("teacher", "full"), ("student", "lower"), ("standard", "lower"), ("control", "lower")}
+    }
+    assert len(own) == 8 < len(before) and not any(map(np.isnan, before.values()))
+    assert {key: now[key] for key in own} == {key: before[key] for key in own}
+    assert all(np.isnan(now[key]) for key in before.keys() - own), "a teacher's of hidden faces"
 
 
 def test_nothing_can_be_built_on_what_has_no_weights(published):
