@@ -82,13 +82,13 @@ def peak_memory_mib() -> dict[str, int]:
 
 
 def finished_twin(config: dict[str, Any]) -> Path | None:
-    """The folder of a finished run of the same config in the outputs, if there is one."""
+    """The folder of a finished run of the same config that has its weights (restored: none)."""
     key = fingerprint(config)
     for path in outputs_root().glob(f"*/*/seed{config.get('seed')}/*/status.json"):
         run = Run(path.parent)
         if run.folder.is_symlink() or (run.raw_status() or {}).get("format") != FORMAT:
             continue
-        if run.done and run.fingerprint == key:
+        if run.done and not run.restored and run.fingerprint == key:
             return run.folder
     return None
 

@@ -13,7 +13,7 @@ from occkd_lib.results import collect, open_store, summary
 from occkd_lib.results.recalls import recalls
 from occkd_lib.results.restore import restore
 from occkd_lib.results.store import Source
-from occkd_lib.runs import Run, run_folder
+from occkd_lib.runs import Run, finished_twin, run_folder
 from occkd_lib.site import write_results
 from occkd_lib.stages import load_network, rows_of, run_stage, stage_of
 from tests.tiny import tiny_education, tiny_recipe
@@ -114,6 +114,16 @@ def test_nothing_can_be_built_on_what_has_no_weights(published):
     teacher = stage_of(recipe.experiments["expression"], "teacher")
     with pytest.raises(OcckdError, match="restored from published results, which hold no weights"):
         load_network(teacher.network, 6, run)
+
+
+def test_no_other_experiment_stands_on_what_has_no_weights(published):
+    recipe, _ = published
+    restore(recipe, silent)
+    restored = Run(run_folder("tiny", "expression", 0, "teacher"))
+    config = restored.status["config"]
+    assert finished_twin(config) is None
+    other = Run.open(run_folder("tiny", "other", 0, "teacher"), config)
+    assert not other.done and not other.folder.is_symlink()
 
 
 FIVE = [{"lr": 1e-3}, {"lr": 5e-3}]
