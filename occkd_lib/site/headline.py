@@ -32,16 +32,18 @@ def main_results(summary: pd.DataFrame) -> pd.DataFrame:
 
     One row a method and view: the mean over seeds with its 95 % interval (seeds and test faces both
     random), and for distilled students the differences to the undistilled student and the control.
+    Where several experiments have the same data and task, it says of which a row is.
     """
-    lines = []
+    lines, several = [], summary.groupby(["dataset", "task"])["experiment"].nunique()
     for row in summary[summary["subset"] == OFFICIAL].to_dict("records"):
         metric = task_of(row["task"]).metric
         if row["metric"] != metric.name:
             continue
+        which = f" ({row['experiment']})" if several[row["dataset"], row["task"]] > 1 else ""
         value, low, high, sd = (metric.factor * row[name] for name in ("mean", "low", "high", "sd"))
         lines.append(
             {
-                "task": f"{data_title(row['dataset'])}, {row['task']}, {metric.heading}",
+                "task": f"{data_title(row['dataset'])}, {row['task']}{which}, {metric.heading}",
                 "method": row["title"],
                 "trained on": row["train_faces"],
                 "tested on": row["test_faces"],

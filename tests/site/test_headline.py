@@ -10,14 +10,15 @@ from occkd_lib.site.headline import has_place, main_results, refresh, renew
 
 ROOT = Path(__file__).parents[2]
 ROW = {
-    "dataset": "ferplus", "task": "expression", "row": "standard", "title": "standard T-S",
+    "dataset": "ferplus", "task": "expression", "experiment": "fer", "row": "standard",
+    "title": "standard T-S",
     "train_faces": "full+lower", "test_faces": "lower", "metric": "accuracy", "subset": "official",
     "seeds": 3, "mean": 0.8, "sd": 0.004, "low": 0.79, "high": 0.81, "vs_student": 0.01,
     "p_vs_student_holm": 0.02, "vs_control": float("nan"), "p_vs_control_holm": float("nan"),
     "vs_student_by_seed": "0.02 -0.01 0.02", "vs_control_by_seed": "",
 }  # fmt: skip
-AGE = {**ROW, "dataset": "utkface", "task": "age", "metric": "mean_absolute_error", "mean": 7.0,
-       "sd": 0.5, "low": 6.5, "high": 7.5, "vs_student": -0.3,
+AGE = {**ROW, "dataset": "utkface", "task": "age", "experiment": "age",
+       "metric": "mean_absolute_error", "mean": 7.0, "sd": 0.5, "low": 6.5, "high": 7.5, "vs_student": -0.3,
        "vs_student_by_seed": "-0.2 -0.5 0.1", "vs_control": 0.2, "vs_control_by_seed": "0.2",
        "p_vs_control_holm": 0.0004}  # fmt: skip
 
@@ -52,6 +53,14 @@ def test_the_table_is_written_between_the_marks(page):
     assert result == "7.00 ± 0.50 [6.50, 7.50]"
     assert difference == "-0.30 (p 0.020; 2 of 3)", "fewer years are better"
     assert control == "+0.20 (p <0.001)", "one seed has no majority"
+
+
+def test_experiments_of_the_same_faces_are_told_apart():
+    tasks = main_results(pd.DataFrame([ROW, {**ROW, "experiment": "fer_votes"}, AGE]))["task"]
+    assert tasks.tolist() == [
+        "FER+, expression (fer), accuracy, %", "FER+, expression (fer_votes), accuracy, %",
+        "UTKFace, age, mean absolute error, years",
+    ]  # fmt: skip
 
 
 def test_a_data_set_with_a_name_of_its_own():
