@@ -22,7 +22,8 @@ def reference_forest(table: pd.DataFrame, *, title: str = "") -> Figure:
     """
     parts = described(table)
     shared = [column for column in parts if parts[column].nunique() == 1 and len(parts) > 1]
-    lines = parts.drop(columns=shared).agg("\n".join, axis=1).map(lambda t: wrapped(t, BESIDE))
+    own = parts.drop(columns=shared).agg(lambda row: "\n".join(filter(None, row)), axis=1)
+    lines = own.map(lambda text: wrapped(text, BESIDE))
     groups = [rows for _, rows in table.groupby("metric", sort=False)]
     heights = [
         0.4 + sum(0.2 + 0.15 * (1 + text.count("\n")) for text in lines[rows.index])
@@ -55,11 +56,17 @@ def described(table: pd.DataFrame) -> pd.DataFrame:
     A recipe that all rows share is named apart from their places.
     """
     recipe, name = (table["recipe"].str.split("/").str[k] for k in (0, -1))
-    name = name if recipe.nunique() == 1 else table["recipe"]
-    plural = table["seeds"].map(lambda n: f"{n}{UNBROKEN}seed{'s' if n != 1 else ''}")
+    several = recipe.nunique() > 1
+    where = pd.DataFrame({
+        "place": table["recipe"] if several else name,
+        "view": table["visible"],
+        "seeds": table["seeds"].map(lambda n: f"{n}{UNBROKEN}seed{'s' if n != 1 else ''}"),
+    })  # fmt: skip
+    same = [column for column in where if len(table) > 1 and where[column].nunique() == 1]
     return pd.DataFrame({
         "method": table["method"],
         "against": "against " + table["against"],
-        "recipe": recipe if recipe.nunique() == 1 else "",
-        "place": name + ", " + table["visible"] + ", " + plural,
+        "recipe": "" if several else recipe,
+        "place": where.drop(columns=same).agg(", ".join, axis=1) if len(same) < 3 else "",
+        "same": ", ".join(where[same].iloc[0]),
     })  # fmt: skip

@@ -37,7 +37,7 @@ def reference_differences(recipe: str, experiment: str, against: str = "control"
         seeds = len(str(line[f"vs_{against}_by_seed"]).split())
         rows.append((line["title"], line[against], *found, *p, seeds, line[f"seeds_vs_{against}"]))
     columns = ["method", "against", "difference", "low", "high", "p", "p (Holm)", "seeds", "needed"]
-    return pd.DataFrame(rows, columns=columns).round({"difference": 2, "low": 2, "high": 2})
+    return pd.DataFrame(rows, columns=columns)
 
 
 def benchmark(name: str) -> dict[str, Any]:

@@ -27,7 +27,7 @@ Where = Sequence[tuple[str, str]]
 
 HALF_FACES: Where = (
     ("laptop", "fer"), ("laptop", "gender"), ("laptop", "age"),
-    ("trunk", "fer"), ("trunk", "gender"), ("face", "fer"),
+    ("trunk", "fer"), ("trunk", "gender"), ("trunk", "age"), ("face", "fer"),
 )  # fmt: skip
 CALLED = {"ferplus": "FER+", "utkface": "UTKFace", "affectnet": "AffectNet", "rafdb": "RAF-DB"}
 VISIBLE = "visible"  # the part of the face that an experiment is about

@@ -27,15 +27,15 @@ def test_a_panel_a_metric_and_blue_for_what_is_told_apart():
     ]), title="On real faces")  # fmt: skip
     points, years = figure.axes
     assert labels(points) == [
-        "triplets\na/fer, lower half, 5 seeds",
-        "hint\nb/fer, lower half, 1 seed",
+        "triplets\na/fer, 5 seeds",
+        "hint\nb/fer, 1 seed",
     ]
-    assert labels(years) == ["hint\nb/age, lower half, 5 seeds"]
+    assert labels(years) == ["hint\nb/age, 5 seeds"]
     assert "points (more is better)" in points.get_xlabel()
     assert "years (less is better)" in years.get_xlabel()
     dots = [to_rgb(d.get_color()) for d in points.lines if d.get_marker() == "o"]
     assert dots == [PALETTE[0], to_rgb("0.5")]
-    assert figure.get_supxlabel().startswith("against control\n")
+    assert figure.get_supxlabel().startswith("against control; lower half\n")
     assert "one seed: other faces alone" in figure.get_supxlabel().replace("\n", " ")
 
 
@@ -63,9 +63,7 @@ def test_one_far_out_is_written_at_the_edge():
 
 
 def test_seeds_and_their_number_share_a_line():
-    rows = [
-        line("a_recipe_with_a_long_name/an_experiment", "one", 1, 0.5),
-        line("b/x", "two", 1, 1),
-    ]
+    rows = [line("a_recipe_with_a_long_name/an_experiment_too", "one", 1, 0.5)]
+    rows.append(line("b/x", "two", 1, 1, seeds=1))
     lines = labels(reference_forest(pd.DataFrame(rows)).axes[0])[0].split("\n")
-    assert lines[-1] == "lower half, 5 seeds"
+    assert lines == ["one", "a_recipe_with_a_long_name/an_experiment_too,", "5 seeds"]
