@@ -19,8 +19,8 @@ ROW = {
 }  # fmt: skip
 AGE = {**ROW, "dataset": "utkface", "task": "age", "experiment": "age",
        "metric": "mean_absolute_error", "mean": 7.0, "sd": 0.5, "low": 6.5, "high": 7.5,
-       "vs_student": -0.3, "vs_student_by_seed": "-0.2 -0.5 0.1", "vs_control": 0.2, "vs_control_by_seed": "0.2",
-       "p_vs_control_holm": 0.0004}  # fmt: skip
+       "vs_student": -0.3, "vs_student_by_seed": "-0.2 -0.5 0.1", "vs_control": 0.2,
+       "vs_control_by_seed": "0.2", "p_vs_control_holm": 0.0004}  # fmt: skip
 
 
 @pytest.fixture
