@@ -74,7 +74,7 @@ def page(chromium: str, folder: Path, address: str) -> Iterator[Page]:
                 pages = [each for each in json.load(answer) if each["type"] == "page"]
             yield Page(pages[0]["webSocketDebuggerUrl"])
         finally:
-            process.terminate()
+            end_of(process)
 
 
 @contextmanager
@@ -103,7 +103,16 @@ def jupyterlab(
                 shown.run("window.jupyterapp.restored.then(() => true)")
                 yield shown
         finally:
-            server.terminate()
+            end_of(server)
+
+
+def end_of(process: subprocess.Popen) -> None:
+    """Ask it to end; after half a minute, make it."""
+    process.terminate()
+    try:
+        process.wait(30)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def answers(port: int) -> bool:
