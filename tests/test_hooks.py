@@ -16,7 +16,7 @@ ROOT = Path(__file__).parents[1]
     ("name", "content", "check", "found"),
     [
         ("face.jpg", "x", "large", "photographs"),
-        ("big.csv", "x" * (hooks.LARGEST + 1), "large", "larger than"),
+        ("big.csv", "x" * 1_500_001, "large", "larger than"),
         ("small.csv", "x", "large", None),
         ("key.txt", "-----BEGIN RSA PRIVATE " + "KEY-----", "secrets", "looks like a secret"),
         ("a.py", "api_key = " + "'0123456789abcdef'", "secrets", "looks like a secret"),

@@ -28,11 +28,24 @@ def protocol(store: Store) -> dict[str, Any]:
 
 
 def facts(store: Store, name: str) -> dict[str, Any]:
-    """Of an experiment with a finished run: faces, splits, choices, and every run's own status."""
+    """Of an experiment with a finished run: faces, splits, choices, and every run's own status.
+
+    What networks began with stands once, in ``initialisations``; a run has its place there.
+    """
     experiment = store.recipe.experiment(name)
     runs = {key: run.status or {} for key, run in store.runs(name).items()}
     first = next(iter(runs.values()))
     test = [answers.faces for answers in store.answers(name)[:1]]
+    began: list[Any] = []
+
+    def without_copies(status: Mapping[str, Any]) -> dict[str, Any]:
+        said = {key: value for key, value in status.items() if key != "config"}
+        if "initialisation" in said:
+            if said["initialisation"] not in began:
+                began.append(said["initialisation"])
+            said["initialisation"] = began.index(said["initialisation"])
+        return said
+
     return {
         "data": experiment.data.model_dump(mode="json"),
         "label_rule": getattr(experiment.data, "labels", None),
@@ -42,9 +55,9 @@ def facts(store: Store, name: str) -> dict[str, Any]:
         "test_faces_that_nearly_copy_train": sum(int(faces[COPIES[1]].sum()) for faces in test),
         "choices": {stage: choice(store, name, stage) for stage in tuned(experiment)},
         "runs": {
-            f"seed{seed}/{stage}": {k: v for k, v in status.items() if k != "config"}
-            for (seed, stage), status in runs.items()
+            f"seed{seed}/{stage}": without_copies(status) for (seed, stage), status in runs.items()
         },
+        "initialisations": began,
     }
 
 

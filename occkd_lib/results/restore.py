@@ -68,10 +68,15 @@ class Restorer:
         self.published, self.table = published, table
         self.faces: FaceSet = faces_of(experiment)
         self.made: list[Path] = []
+        began = published["initialisations"]
+        self.runs = {
+            key: {**status, "initialisation": began[status["initialisation"]]}
+            if "initialisation" in status else status
+            for key, status in published["runs"].items()
+        }  # fmt: skip
         # where its networks began, the same in every seed
         self.began = {
-            key.split("/")[1]: status.get("initialisation")
-            for key, status in published["runs"].items()
+            key.split("/")[1]: status.get("initialisation") for key, status in self.runs.items()
         }
 
     def all_runs(self) -> int:
@@ -80,7 +85,7 @@ class Restorer:
         All or none: where one cannot be, those made before it are taken away again.
         """
         try:
-            for key in self.published["runs"]:
+            for key in self.runs:
                 seed, stage = key.split("/")
                 self.run(int(seed[4:]), stage)
             for stage, record in self.published["choices"].items():
@@ -134,7 +139,7 @@ class Restorer:
 
     def status(self, seed: int, stage: str) -> dict[str, Any]:
         """What was published of a run; {} for one that was not reported."""
-        return self.published["runs"].get(f"seed{seed}/{stage}", {})
+        return self.runs.get(f"seed{seed}/{stage}", {})
 
     def predictions(self, seed: int, stage: str) -> pd.DataFrame:
         """A run's answers to the test faces, in the columns of ``prediction_table``."""

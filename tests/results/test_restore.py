@@ -107,6 +107,18 @@ def test_what_was_known_of_validation_comes_back(published, project):
     assert all(np.isnan(now[key]) for key in before.keys() - own), "a teacher's of hidden faces"
 
 
+def test_where_networks_began_is_written_once_and_comes_back(published, project):
+    recipe, _ = published
+    written = project[0] / "outputs" / "reference" / "tiny" / "protocol.json"
+    known = json.loads(written.read_text())["experiments"]["expression"]
+    assert len(known["initialisations"]) == 1 < len(known["runs"])
+    restore(recipe, silent)
+    for key in known["runs"]:
+        before = Run(project[0] / "runs" / "tiny" / "expression" / key).status
+        now = Run(run_folder("tiny", "expression", int(key[4]), key.split("/")[1])).status
+        assert now["initialisation"] == before["initialisation"], key
+
+
 def test_nothing_can_be_built_on_what_has_no_weights(published):
     recipe, _ = published
     restore(recipe, silent)
