@@ -33,3 +33,7 @@ class Recipe(Settings):
                 f"recipe {self.name!r} has no experiment {name!r}{near}; it has: {names}"
             )
         return self.experiments[name]
+
+    def command(self, name: str) -> str:
+        """What runs an experiment of it, or goes on with it."""
+        return f"occkd run {self.name} --only {name}"

@@ -20,9 +20,10 @@ POWER, LEVEL = 0.8, 0.05
 @dataclass(frozen=True)
 class OverSeeds:
     """difference: of the metric (method minus control), or a mean. low, high: its 95 % interval.
-    p: two-sided. seeds: how many; with one, only the faces are random. by_faces: the variance of
-    the mean that more seeds would not take away; by_seeds: that between seeds (of one training;
-    NaN for a single one)."""
+    p: two-sided. seeds: how many, S; with one, only the faces are random. The variance that the
+    test reckons with is by_faces + (by_seeds + rest) / S. by_faces: what more seeds would not take
+    away. by_seeds: between seeds, of one training (NaN for a single one). rest: of one training,
+    what a seed says of one face and not of others."""
 
     difference: float
     low: float
@@ -31,19 +32,20 @@ class OverSeeds:
     seeds: int
     by_faces: float
     by_seeds: float
+    rest: float = 0.0
 
     def seeds_needed(self, difference: float | None = None) -> float:
         """How many seeds would show ``difference`` (by default the one seen) with a power of 80 %
         at the level of 5 %, on as many faces; infinity where no number would, NaN for one seed.
 
-        Normal approximation: |difference| = (z_0.975 + z_0.8) sqrt(by_faces + by_seeds / S).
+        Normal approximation: |difference| = (z_0.975 + z_0.8) sqrt(by_faces + (by_seeds + rest)/S).
         """
         size = abs(self.difference if difference is None else difference)
         reach = ndtri(1 - LEVEL / 2) + ndtri(POWER)
         room = (size / reach) ** 2 - self.by_faces
         if np.isnan(self.by_seeds):
             return np.nan
-        return max(2.0, float(np.ceil(self.by_seeds / room))) if room > 0 else np.inf
+        return max(2.0, float(np.ceil((self.by_seeds + self.rest) / room))) if room > 0 else np.inf
 
     def within(self, least: float, most: float = math.inf) -> OverSeeds:
         """The same with an interval that ends where the metric does (a share at 0 and at 1)."""
@@ -66,7 +68,7 @@ def crossed(values: np.ndarray, groups: np.ndarray | None = None) -> OverSeeds:
     known = np.zeros(n, int) if groups is None else groups
     labels = np.unique(known)
     parts: list[tuple[float, int]] = []  # (a share of the variance of the mean, its freedom)
-    per_seed = np.zeros(seeds)
+    per_seed, rest = np.zeros(seeds), 0.0
     for label in labels:
         y = values[:, known == label]
         size, share = y.shape[1], 1 / len(labels)
@@ -74,7 +76,10 @@ def crossed(values: np.ndarray, groups: np.ndarray | None = None) -> OverSeeds:
         if size < 2:
             continue
         parts.append((share**2 * y.mean(0).var(ddof=1) / size, size - 1))
-    by_faces, by_seeds = sum(part for part, _ in parts), np.nan
+        if seeds > 1:
+            left = y - y.mean(0) - y.mean(1, keepdims=True) + y.mean()
+            rest += share**2 * (left**2).sum() / ((seeds - 1) * (size - 1)) / size
+    by_faces, by_seeds = float(sum(part for part, _ in parts)), np.nan
     if seeds > 1:
         by_seeds = float(per_seed.var(ddof=1))
         parts.append((by_seeds / seeds, seeds - 1))
@@ -88,7 +93,8 @@ def crossed(values: np.ndarray, groups: np.ndarray | None = None) -> OverSeeds:
         half = float(stdtrit(freedom, 0.975) * error)
         low, high = mean - half, mean + half
         p = float(2 * stdtr(freedom, -abs(mean) / error))
-    return OverSeeds(mean, low, high, p, seeds, float(by_faces), by_seeds)
+    rest = min(float(rest), seeds * by_faces)  # both are estimates; a variance is not negative
+    return OverSeeds(mean, low, high, p, seeds, by_faces - rest / seeds, by_seeds, rest)
 
 
 def score_over_seeds(

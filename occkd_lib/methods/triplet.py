@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from pydantic import Field
 from torch import Tensor, nn
 
+from occkd_lib.errors import OcckdError
 from occkd_lib.losses import blend, triplet_kd_loss
 from occkd_lib.losses.task import TaskLoss
 from occkd_lib.methods.base import Job
@@ -143,19 +144,29 @@ class TripletTerm(nn.Module):
         return F.normalize(embedding) if self.settings.normalize else embedding
 
     def mine(self, student: FaceNet, epoch: int) -> None:
-        """Find the epoch's triplets, with the weights of its beginning (Eq. 6-7)."""
+        """Find the epoch's triplets, with the weights of its beginning (Eq. 6-7).
+
+        Raises OcckdError where the miner finds none, as when a teacher says one class of all faces.
+        """
         seen = predict(student, self.views, self.view, compute=self.compute).embedding
         with torch.no_grad():
             seen = self.adapter(seen)
         belongs = self.decide(self.teacher.output[0]) if self.told else self.labels
-        found = self.miner(
-            self.placed(seen[self.known]),
-            self.placed(self.teacher.embedding[0][self.known]),
-            belongs[self.known],
-            fraction=self.settings.fraction,
-            max_target_gap=self.settings.max_target_gap,
-            generator=stream(self.seed, "pools", epoch),
-        )
+        try:
+            found = self.miner(
+                self.placed(seen[self.known]),
+                self.placed(self.teacher.embedding[0][self.known]),
+                belongs[self.known],
+                fraction=self.settings.fraction,
+                max_target_gap=self.settings.max_target_gap,
+                generator=stream(self.seed, "pools", epoch),
+            )
+        except ValueError as error:
+            who = "the teacher, which may need more epochs, says" if self.told else "the labels say"
+            raise OcckdError(
+                f"no triplets of {len(self.known):,} faces, of whom {who} who belongs with whom: "
+                f"{error}"
+            ) from error
         self.triplets = found._replace(
             positive=self._in_place(found.positive), negative=self._in_place(found.negative)
         )

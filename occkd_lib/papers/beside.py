@@ -34,7 +34,7 @@ COMPARED = [
 COMPLETE = [
     "data set", "method", "network", "train faces", "test faces", "metric", "ours",
     "95 % interval", "published", "ours - published", "n", "seeds", *COMPARED, "subset",
-    "label rule", "experiment", "to get it", "note",
+    "label rule", "experiment", "command", "note",
 ]  # fmt: skip
 SHORT = [
     "experiment", "method", "train faces", "test faces", "metric", "ours", "95 % interval", "n",
@@ -65,7 +65,7 @@ def side_by_side(
     for orientation. Rows that the paper does not have (the controls) say so.
 
     complete: one row for each cell of the published table, in its order, with "no run" where we
-    have none, and the command to get it. Results of ours that are no cell stand between them.
+    have none, and the command that gives it. Results of ours that are no cell stand between them.
     """
     spec = published_table(table)
     paper = PAPERS[spec.paper]
@@ -202,8 +202,7 @@ def places(paper: Paper, recipes: Iterable[Recipe]) -> tuple[dict[tuple, Row], d
                 where = (row.published.get(paper.name), "+".join(row.trained_on), row.view)
                 network = paper.networks.get(networks[row.parts[0]])
                 rows.setdefault(where, row)
-                command = f"occkd run {recipe.name} --only {name}"
-                commands.setdefault((*where, dataset, network), command)
+                commands.setdefault((*where, dataset, network), recipe.command(name))
     return rows, commands
 
 
@@ -214,13 +213,14 @@ def builtin_places(paper: str) -> tuple[dict[tuple, Row], dict[tuple, str]]:
 
 
 def filled(found: pd.DataFrame, paper: Paper, recipe: Recipe) -> pd.DataFrame:
-    """The complete form, with words where there is only a published value, and how to get ours:
-    by ``recipe`` if it can, else by the recipe that repeats the paper, or any other."""
+    """The complete form, with words where there is only a published value, and the command that
+    gives ours: of ``recipe`` if it can, else of the recipe that repeats the paper, or any other."""
     rows, commands = builtin_places(paper.name)
     own_rows, own_commands = places(paper, [recipe])
     rows, commands = rows | own_rows, commands | own_commands
     tasks = {name: task_of(task) for (_, task), name in paper.datasets.items()}
-    found = found.assign(**{"to get it": ""})
+    own = found["experiment"].astype(object).map(recipe.command, na_action="ignore")
+    found = found.assign(command=own.fillna(""))
     for i in found.index[found["ours"].isna()]:
         name, *views, dataset, network = found.loc[i, [*ROW[:4], "network"]]
         words = [name, "no recipe yet"]
@@ -229,5 +229,5 @@ def filled(found: pd.DataFrame, paper: Paper, recipe: Recipe) -> pd.DataFrame:
         elif (name, *views) in rows:
             words = [title_of(rows[name, *views], tasks[dataset]), "no run"]
         get = commands.get((name, *views, dataset, network), "")
-        found.loc[i, ["method", "ours", "to get it"]] = [*words, get]
+        found.loc[i, ["method", "ours", "command"]] = [*words, get]
     return found

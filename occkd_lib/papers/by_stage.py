@@ -33,7 +33,7 @@ PLACE = ["stage", "train faces", "test faces", "data set", "metric", "subset", "
 COMPLETE = [
     "data set", "method", "as printed", "network", "train faces", "test faces", "metric", "ours",
     "95 % interval", "published", "ours - published", "n", "seeds", *COMPARED, "subset",
-    "label rule", "experiment", "to get it", "note",
+    "label rule", "experiment", "command", "note",
 ]  # fmt: skip
 SHORT = [
     "experiment", "method", "as printed", "data set", "train faces", "test faces", "metric", "ours",
@@ -56,10 +56,11 @@ def complete_form(store: Store, paper: Paper, spec: PublishedTable) -> pd.DataFr
     found["method"] = found["stage"].map(names).fillna(found["stage"])
     cited = ~found["stage"].isin(table.stages)
     found.loc[cited, "method"] = cited_work(paper, paper.cited)
-    found["to get it"] = ""
+    own = found["experiment"].astype(object).map(store.recipe.command, na_action="ignore")
+    found["command"] = own.fillna("")
     for i in found.index[found["ours"].isna() & ~cited]:
         stage, data = found.loc[i, ["stage", "data set"]]
-        found.loc[i, ["ours", "to get it"]] = get(store.recipe, paper, table, stage, data)
+        found.loc[i, ["ours", "command"]] = get(store.recipe, paper, table, stage, data)
     order = {
         "subset": [OFFICIAL],
         "stage": [*theirs["stage"], *table.ours],

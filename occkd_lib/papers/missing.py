@@ -41,7 +41,7 @@ def get(
     ways = [
         (
             "" if table.same_network(stage, network) else network.name,
-            f"occkd run {each.name} --only {name}",
+            each.command(name),
             lacking,
         )
         for each in (recipe, *recipes(paper.recipe))

@@ -8,7 +8,15 @@ store → summary → over_seeds          every line of every table
 kept, reference_panels, reference_texts   what came with the book
 """
 
-from occkd_lib.results import ablations, false_alarms, hidden_half, labels, over_seeds, views
+from occkd_lib.results import (
+    ablations,
+    false_alarms,
+    hidden_half,
+    labels,
+    over_seeds,
+    recalls,
+    views,
+)
 from occkd_lib.results.differences import (
     differences,
     is_better,
@@ -37,8 +45,8 @@ __all__ = [
     "HALF_FACES", "HOLM", "OFFICIAL", "WITHOUT_COPIES", "Answers", "Section", "Source", "Store",
     "ablations", "benchmark", "collect", "differences", "every_prediction", "faces_table",
     "false_alarms", "finished_table", "hidden_half", "is_better", "labels", "open_store",
-    "over_seeds", "p_text", "protocol", "reference", "reference_ablations", "reference_attention",
-    "reference_contrasts", "reference_differences", "reference_faces", "reference_gains", "right",
-    "scores", "spoken", "stage_table", "summary", "title_of", "told", "verdicts",
-    "views", "with_interval", "won_back",
+    "over_seeds", "p_text", "protocol", "recalls", "reference", "reference_ablations",
+    "reference_attention", "reference_contrasts", "reference_differences", "reference_faces",
+    "reference_gains", "right", "scores", "spoken", "stage_table", "summary", "title_of", "told",
+    "verdicts", "views", "with_interval", "won_back",
 ]  # fmt: skip

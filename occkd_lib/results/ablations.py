@@ -214,7 +214,7 @@ def sentence(table: pd.DataFrame, metric: Metric | str) -> str:
             verdict, p = "better" if ahead else "worse", p_text(row["p (Holm)"])
             found = with_interval(*row[DIFFERENCE], sign="+")
             said.append(f"{label} is {verdict} ({found} {metric.unit}, p {p})")
-    text = f"Compared with {first}: "
+    text = f"Of these networks, compared with {first}: "
     text += "; ".join(said) if said else "nothing is told apart by these faces"
     if said and len(said) < len(others):
         text += "; the rest is not told apart"

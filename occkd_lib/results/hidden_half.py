@@ -56,7 +56,7 @@ def lacking(store: Store, name: str) -> str:
         return ""
     seed = next(iter(store.seeds(name)), experiment.seeds[0])
     missing = [s for s in needed(experiment) if store.run(name, seed, s) is None]
-    how = f"occkd run {store.recipe.name} --only {name}"
+    how = store.recipe.command(name)
     return f"{name}, seed {seed}: not finished: {', '.join(missing)} ({how})."
 
 

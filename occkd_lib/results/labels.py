@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+import numpy as np
 import pandas as pd
 
 from occkd_lib.errors import OcckdError
@@ -17,9 +18,10 @@ from occkd_lib.tasks import task_of
 SENTENCE = (
     "The student may use the labels of a share of the training faces, drawn within each class; a "
     "teacher speaks about all of them. Differences are to the control with as many labels; seeds "
-    "and faces are random, and Holm's family is the whole table."
+    "and faces are random, and Holm's family is the whole table, in every metric of the task."
 )
 TEACHERS = ("teacher", "modest_teacher", "half_teacher")  # not compared with the control
+OTHERS = "p, other metrics"
 PLACES = {"low": "difference low", "high": "difference high"}
 
 
@@ -39,10 +41,11 @@ def by_share(store: Store, stages: Sequence[str], control: str = "control") -> p
     """A row a share and stage: what it reaches, and its difference to the control of that share.
 
     Columns: share (per cent), stage, title, the metric, low, high; difference, difference low,
-    difference high, p, p (Holm), seeds. Seeds and faces are random (``evaluation.crossed``); Holm's
-    family is all differences of the table. Each stage is shown by the seeds that it and the control
-    have. A stage that an experiment lacks, or none of whose seeds is finished, has no row there.
-    OcckdError where no row is left.
+    difference high, p, p (Holm), seeds, command (that runs its experiment again). Seeds and faces
+    are random (``evaluation.crossed``); Holm's family is all differences of the table, in every
+    metric of the task, though one is shown. Each stage is shown by the seeds that it and the
+    control have. A stage that an experiment lacks, or none of whose seeds is finished, has no row
+    there. OcckdError where no row is left.
     """
     parts = []
     for share, name in shares(store).items():
@@ -57,6 +60,7 @@ def by_share(store: Store, stages: Sequence[str], control: str = "control") -> p
             found = pd.concat(rows)
             found = found.loc[[stage for stage in asked if stage in found.index]].reset_index()
             found.insert(0, "share", 100 * share)
+            found["command"] = store.recipe.command(name)
             parts.append(found)
     if not parts:
         raise OcckdError(
@@ -64,14 +68,17 @@ def by_share(store: Store, stages: Sequence[str], control: str = "control") -> p
             f"and one of {', '.join(stages)}"
         )
     table = pd.concat(parts, ignore_index=True)
-    table["p (Holm)"] = holm(table["p"].to_numpy()).round(4)
+    family = table.pop(OTHERS).to_list()  # the p of the other metrics, a list a row
+    adjusted = holm(np.concatenate([table["p"], *map(np.asarray, family)]))
+    table.insert(table.columns.get_loc("p") + 1, "p (Holm)", adjusted[: len(table)].round(4))
     return table
 
 
 def _rows(store: Store, name: str, stages: Sequence[str], control: str) -> pd.DataFrame:
-    """The rows of stages that have the same seeds, by stage; all but share and p (Holm)."""
+    """The rows of stages that have the same seeds, by stage; all but share, p (Holm) and command,
+    and OTHERS, the list of p in the task's other metrics."""
     chosen = graph(store.recipe.experiment(name))
-    metric = task_of(store.recipe.experiment(name).task).metric
+    metric, *others = task_of(store.recipe.experiment(name).task).metrics
     views = {s: (s, chosen[s].view) for s in (*stages, control)}
     tables = answers_by_seed(store, name, views)
     pairs = [(s, control) for s in stages if s in chosen[control].settings.controls]
@@ -83,6 +90,8 @@ def _rows(store: Store, name: str, stages: Sequence[str], control: str) -> pd.Da
     )
     titles = [chosen[s].settings.title or chosen[s].method.title for s in stages]
     rows.insert(0, "title", titles)
+    more = [differences(tables, pairs, other).set_index("method")["p"] for other in others]
+    rows[OTHERS] = [[p[s] for p in more if s in p] for s in stages]
     return rows.rename_axis("stage").drop(columns="n")
 
 

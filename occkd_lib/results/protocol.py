@@ -109,7 +109,7 @@ def finished_table(store: Store) -> pd.DataFrame:
             "runs": f"{len(done)} of {len(stages) * len(seeds)}",
             "complete seeds": ", ".join(whole) or "none",
             "missing": (missing := in_words(gaps, stages)),
-            "to get it": missing and f"occkd run {store.recipe.name} --only {name}",
+            "to get it": missing and store.recipe.command(name),
         }
     return pd.DataFrame(rows).T.rename_axis("experiment")
 

@@ -6,7 +6,7 @@ coarse stream of networks that have one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
@@ -17,8 +17,10 @@ from occkd_lib.evaluation import holm
 from occkd_lib.evaluation.crossed import crossed
 from occkd_lib.losses.coarse_fine import COARSE
 from occkd_lib.results.store import COPIES, Store, data_name
-from occkd_lib.stages import stage_of
+from occkd_lib.results.text import Section, intervals, p_text
+from occkd_lib.stages import graph, stage_of
 from occkd_lib.stages.networks import classes_of
+from occkd_lib.tasks import task_of
 from occkd_lib.training.predictions import COARSE_PREDICTION, COARSE_TARGET, NETWORK
 
 COLUMNS = [
@@ -134,3 +136,35 @@ def answers_by_face(
         what = "coarse answers" if coarse else f"answers to {where}"
         raise OcckdError(f"{run.folder} has no {what}")
     return rows[wanted]
+
+
+SENTENCE = (
+    "How many faces of each class are recognised, and how many more or less than by the control. "
+    "Equal accuracy can hide a trade: one class recognised more often, another less. Seeds and "
+    "faces are random; the intervals are those of single differences, and p is by Holm's rule over "
+    "the whole table."
+)
+
+
+def sections(store: Store) -> Iterator[Section]:
+    """Class by class, of every experiment whose stages are compared with a control, where a seed
+    has all of them."""
+    for name, experiment in store.recipe.experiments.items():
+        stages = [s for s in graph(experiment) if control_for(experiment, s)]
+        if not task_of(experiment.task).softmax or not stages:
+            continue
+        try:
+            table = recalls(store, name, stages)
+        except OcckdError:  # not finished yet, or tested on fewer faces
+            continue
+        gap = ["difference", "difference low", "difference high"]
+        text = pd.DataFrame({
+            "stage": table["stage"], "class": table["class"], "n": table["n"].astype(str),
+            "seeds": table["seeds"].astype(str),
+            "recall, %": intervals(table[["recall", "low", "high"]]),
+            "against": table["against"].fillna(""),
+            "difference, points": intervals(table[gap], sign="+"),
+            "p": table["p"].map(p_text, na_action="ignore").fillna(""),
+            "p (Holm)": table["p (Holm)"].map(p_text, na_action="ignore").fillna(""),
+        })  # fmt: skip
+        yield Section(f"Recalls {name}", SENTENCE, table, text)

@@ -26,8 +26,8 @@ LOOKED: Sequence[tuple[str, str]] = (
 def reference_ablations(recipe: str, experiment: str) -> Section:
     """One row a question: its first arm, how many others, which of them are told apart from it.
 
-    Against the first arm; p by Holm's rule within the question, over seeds of which each row tells
-    the number.
+    Against the first arm; p by Holm's rule within the question, of these networks: over the faces,
+    the answers of the seeds (each row tells how many) averaged.
     """
     folder = project_root() / "outputs" / "reference" / recipe
     start, rows = f"ablation-{experiment}-", {}
@@ -48,6 +48,7 @@ def reference_ablations(recipe: str, experiment: str) -> Section:
     said = f"{recipe}/{experiment}: {len(some)} of {len(found)} questions have an answer"
     if len(some):
         said += f" that is told apart from the first ({', '.join(some)})"
+    said += "; of these networks, over faces alone"
     return Section("Ablations on real faces", f"{said}.", found, found)
 
 

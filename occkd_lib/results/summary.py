@@ -98,7 +98,8 @@ def summary(store: Store, tasks: Collection[str] | None = None) -> pd.DataFrame:
     McNemar's exact one. vs_X_by_seed: the difference of every common seed. p_vs_X_by_seed:
     McNemar's p of every seed (accuracy). p_vs_X_holm: p_vs_X adjusted over its family, see HOLM.
     Secondary: p_vs_X_faces, of these networks, with only the faces random. seeds_vs_X: how many
-    seeds would show the difference that was seen (``OverSeeds.seeds_needed``).
+    seeds would show the difference that was seen (``OverSeeds.seeds_needed``). And command: what
+    runs the row's experiment again.
 
     tasks: only the experiments of these (None: all).
     """
@@ -138,6 +139,8 @@ def summary(store: Store, tasks: Collection[str] | None = None) -> pd.DataFrame:
                     theirs = others.get((getattr(row, reference) or "", row.view, subset))
                     lines[-1] |= comparison(reference, answers, theirs, metric, faces)
     table = pd.DataFrame(lines)
+    if lines:
+        table["command"] = table["experiment"].map(store.recipe.command)
     for p in [f"p_vs_{reference}" for reference in REFERENCES] if lines else ():
         table[f"{p}_holm"] = table.groupby(FAMILY)[p].transform(holm)
     return table

@@ -51,6 +51,7 @@ def main_results(summary: pd.DataFrame) -> pd.DataFrame:
                 "seeds": str(row["seeds"]),
                 "vs student": difference(row, "student", metric),
                 "vs control": difference(row, "control", metric),
+                "command": row["command"],
             }
         )
     return pd.DataFrame(lines)
@@ -94,6 +95,6 @@ def renew(page: Path, recipe: str, folder: Path) -> None:
     """Renew the table of a page from ``folder``/summary.csv."""
     path = folder / "summary.csv"
     summary = pd.read_csv(path)
-    if "title" not in summary:
+    if "command" not in summary:
         raise OcckdError(f"{path} was written by another version of the library: write it again")
     write_text(page, refresh(page, recipe, summary))

@@ -10,7 +10,7 @@ import pandas as pd
 from occkd_lib.project import write_atomically
 
 LATEX = {"†": r"$^\dagger$", "±": r"$\pm$", "<": "$<$", ">": "$>$", "·": r"$\cdot$"}
-NARROW = {"note", "to get it"}  # long texts: columns that break their lines
+NARROW = {"note", "command"}  # long texts: columns that break their lines
 
 
 def without_empty_columns(table: pd.DataFrame) -> pd.DataFrame:

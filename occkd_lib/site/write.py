@@ -34,6 +34,7 @@ from occkd_lib.results import (
     open_store,
     over_seeds,
     protocol,
+    recalls,
     summary,
     views,
 )
@@ -166,6 +167,8 @@ def section_parts(
     for s in labels.sections(store):
         assert s.metric
         yield section_part(folder, s, plots.label_curves(s.table, s.metric))
+    for s in recalls.sections(store):
+        yield section_part(folder, s)
     for s in views.sections(store):
         assert s.metric
         shown = s.table[s.table["tested on"].isin(views.shapes(s.table["tested on"]))]

@@ -150,6 +150,26 @@ def test_stsn_is_equation_8(feelings, weights, triplets, label_share):
     assert all(p.grad is None for p in teacher.parameters()), "the teacher is fixed"
 
 
+@pytest.mark.parametrize(
+    ("classes", "said"),
+    [("labels", "the labels say"), ("teacher", "the teacher, which may need more")],
+)
+def test_where_all_are_of_one_class_who_said_so_is_named(feelings, classes, said):
+    student, _, frozen, batches, _ = scene(feelings, None)
+    frozen.output.zero_()[..., 2] = 1
+    batches.targets.fill_(2)
+    if classes == "teacher":
+        batches.targets[0] = 1
+    else:
+        frozen.output[:, 0, 1] = 2
+    term = TripletTerm(
+        TripletShare(lam=0.4, alpha=0.3, fraction=1.0, classes=classes), frozen, "lower",
+        adapter=torch.nn.Identity(), batches=batches, decide=decide, compute=CPU, seed=0,
+    )  # fmt: skip
+    with pytest.raises(OcckdError, match=f"{said}.* who belongs with whom: all targets belong"):
+        term.mine(student, 0)
+
+
 def test_representations_of_another_width_go_through_the_adapter(feelings):
     """In Eq. 5 and in the triplets, mined and trained."""
     student, teacher = network(1), network(2, {"trunks": "two", "width": 24})

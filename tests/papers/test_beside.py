@@ -217,10 +217,10 @@ def test_a_complete_row_with_and_without_a_run(paper):
         "95.00", "80.17†", "+14.83"
     )  # fmt: skip
     assert (ours["n"], ours["seeds"], ours["experiment"]) == ("40", "1", "fer_vgg_f")
-    assert ours["label rule"] == "majority" and ours["to get it"] == ""
+    assert ours["label rule"] == "majority" and ours["command"] == "occkd run big --only fer_vgg_f"
     empty = pick(table, method="standard T-S", network="ResNet-50").iloc[0]
     assert (empty["ours"], empty["published"], empty["n"]) == ("no run", "82.37†", "")
-    assert empty["to get it"] == "occkd run big --only fer_resnet50"
+    assert empty["command"] == "occkd run big --only fer_resnet50"
     copies = pick(table, subset=WITHOUT_COPIES)
     assert len(copies) and (copies["published"] == "").all()
 
@@ -229,7 +229,7 @@ def test_the_command_leads_to_an_experiment_that_trains_that_student(paper):
     store, results = paper
     table = side_by_side(store, 1, results=results, complete=True)
     table = pick(table, network="VGG-face", **{"data set": "AffectNet"})
-    how = table.set_index("method")["to get it"].to_dict()
+    how = table.set_index("method")["command"].to_dict()
     assert how["student, lower half"] == "occkd run big --only affectnet_vgg_face"
     assert how["student, upper half"] == "occkd run paper --only affectnet_vgg_face"
 

@@ -15,7 +15,7 @@ STAGES = ("student", "control", "standard", "triplet")
 
 
 def with_share(share):
-    content = make_recipe("gender").experiments["gender"].model_dump(mode="json")
+    content = make_recipe("expression").experiments["expression"].model_dump(mode="json")
     for stage in STAGES:
         content["stages"][stage]["label_share"] = share
     content["stages"]["student"]["start"] = None
@@ -51,8 +51,22 @@ def test_each_share_against_its_own_control(store):
     assert table["accuracy, %"].to_numpy() == pytest.approx(100 - 2.5 * wrong, abs=0.01)
     gaps = table["difference"].to_numpy()
     assert gaps == pytest.approx([np.nan, np.nan, 10, -5] * 2, nan_ok=True)
-    assert table["p (Holm)"].to_numpy() == pytest.approx(
-        holm(table["p"].to_numpy()), nan_ok=True, abs=1e-4
+    p = [
+        crossed_table.differences(
+            crossed_table.answers_by_seed(store, share, ["control", stage]),
+            [(stage, "control")],
+            metric,
+        )["p"].iloc[0]
+        for metric in ("accuracy", "weighted_accuracy")
+        for share in ("tenth", "half")
+        for stage in ("standard", "triplet")
+    ]
+    compared = table[table["difference"].notna()]
+    assert compared["p"].tolist() == p[:4]
+    assert compared["p (Holm)"].to_numpy() == pytest.approx(holm(np.array(p))[:4], abs=1e-4)
+    assert (
+        table["command"].tolist()
+        == ["occkd run tiny --only tenth"] * 4 + ["occkd run tiny --only half"] * 4
     )
     assert table["title"].tolist()[2] == "standard T-S" and set(table["seeds"]) == {2}
     tables = crossed_table.answers_by_seed(store, "tenth", ["control", "standard"])

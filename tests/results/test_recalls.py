@@ -7,7 +7,7 @@ from sklearn.metrics import recall_score
 from occkd_lib.errors import OcckdError
 from occkd_lib.evaluation import holm
 from occkd_lib.results import open_store
-from occkd_lib.results.recalls import answers_by_face, recalls, right_answers
+from occkd_lib.results.recalls import answers_by_face, recalls, right_answers, sections
 
 from .education import experiment, make_recipe, write_run
 
@@ -113,3 +113,25 @@ def test_what_is_missing_is_an_error(recipe):
     write_run(recipe, "fer", "softmax")
     with pytest.raises(OcckdError, match="has no coarse answers"):
         answers_by_face(open_store(recipe), "fer", "softmax", 0, coarse=True)
+
+
+def test_one_section_an_experiment_whose_stages_have_controls(outputs):
+    pairs = {"few": ("ktn", "two_trunks"), "none": ("softmax",)}
+    content = {name: experiment(FER) for name in pairs}
+    for name, kept in pairs.items():
+        content[name]["stages"] = {stage: content[name]["stages"][stage] for stage in kept}
+    content["none"]["stages"]["softmax"].pop("of")
+    recipe = make_recipe(**content)
+    assert list(sections(open_store(recipe))) == [], "nothing is finished yet"
+    for stage, wrong in (("ktn", [0]), ("two_trunks", [0, 1, 8])):
+        for seed in (0, 1):
+            write_run(recipe, "few", stage, wrong, seed=seed)
+    write_run(recipe, "none", "softmax", [0])
+    [section] = sections(open_store(recipe))
+    assert section.title == "Recalls few"
+    assert section.table.equals(recalls(open_store(recipe), "few", ["ktn"]))
+    text = section.text.set_index("class")
+    assert text.map(lambda cell: isinstance(cell, str)).all(axis=None), "ready to print"
+    assert text.loc["neutral", ["n", "seeds", "against"]].tolist() == ["4", "2", "two_trunks"]
+    assert text.loc["neutral", "recall, %"].startswith("75.00 [")
+    assert text.loc["neutral", "difference, points"].startswith("+25.00 [")

@@ -16,6 +16,7 @@ ROW = {
     "seeds": 3, "mean": 0.8, "sd": 0.004, "low": 0.79, "high": 0.81, "vs_student": 0.01,
     "p_vs_student_holm": 0.02, "vs_control": float("nan"), "p_vs_control_holm": float("nan"),
     "vs_student_by_seed": "0.02 -0.01 0.02", "vs_control_by_seed": "",
+    "command": "occkd run x --only fer",
 }  # fmt: skip
 AGE = {**ROW, "dataset": "utkface", "task": "age", "experiment": "age",
        "metric": "mean_absolute_error", "mean": 7.0, "sd": 0.5, "low": 6.5, "high": 7.5,
@@ -46,9 +47,10 @@ def test_the_table_is_written_between_the_marks(page):
     assert "old" not in text
     assert cells(text, "| FER+") == [
         ["FER+, expression, accuracy, %", "standard T-S", "full+lower", "lower",
-         "80.00 ± 0.40 [79.00, 81.00]", "3", "+1.00 (p 0.020; 2 of 3)", ""]
+         "80.00 ± 0.40 [79.00, 81.00]", "3", "+1.00 (p 0.020; 2 of 3)", "",
+         "occkd run x --only fer"]
     ]  # fmt: skip
-    ((task, *_, result, _, difference, control),) = cells(text, "| UTKFace")
+    ((task, *_, result, _, difference, control, _),) = cells(text, "| UTKFace")
     assert task == "UTKFace, age, mean absolute error, years"
     assert result == "7.00 ± 0.50 [6.50, 7.50]"
     assert difference == "-0.30 (p 0.020; 2 of 3)", "fewer years are better"
@@ -83,7 +85,7 @@ def test_it_is_renewed_from_a_folder(page, tmp_path):
 
 
 def test_a_folder_of_another_version_is_refused(page, tmp_path):
-    pd.DataFrame([{**ROW}]).drop(columns="title").to_csv(tmp_path / "summary.csv", index=False)
+    pd.DataFrame([{**ROW}]).drop(columns="command").to_csv(tmp_path / "summary.csv", index=False)
     with pytest.raises(OcckdError, match="another version"):
         renew(page, "x", tmp_path)
     assert "old" in page.read_text()
