@@ -19,7 +19,7 @@ from occkd_lib.cli_data import DataFolder, data_app, use_data
 from occkd_lib.cli_models import export_model, models_app
 from occkd_lib.cli_predict import predict
 from occkd_lib.errors import OcckdError
-from occkd_lib.project import here, printable
+from occkd_lib.project import here, printable, shown
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -37,6 +37,7 @@ RecipeName = Annotated[str, Argument(help="A built-in recipe, or a recipe file."
 SNAKEMAKE = "After --: more for Snakemake, as in -- --jobs 20"
 PROFILE = "Run on a cluster: slurm, or a folder with a config.yaml for Snakemake."
 GPUS = "GPUs to use, with --profile those of the cluster (default: all here; none there)"
+MOST_SEEDS = 1_000
 THREADS = "(default: 1 on built-in faces, else all)"
 
 
@@ -60,7 +61,7 @@ def run(
     snakemake: Annotated[list[str] | None, Argument(help=SNAKEMAKE)] = None,
     dry_run: Annotated[bool, Option("--dry-run", "-n", help="Only show the plan.")] = False,
     notebooks: Annotated[bool, Option("--notebooks", help="With -n: every notebook.")] = False,
-    tflops: Annotated[float | None, Option(help="With -n: the rate for its hours.")] = None,
+    tflops: Annotated[float | None, Option(min=1e-6, help="With -n: rate for its hours.")] = None,
     cores: Annotated[int | None, Option("--cores", "-j", min=1, help="(default: all)")] = None,
     threads: Annotated[int | None, Option("--threads-per-job", min=1, help=THREADS)] = None,
     gpus: Annotated[int | None, Option("--gpus", min=0, help=GPUS)] = None,
@@ -255,16 +256,15 @@ def parse_seeds(text: str | None) -> tuple[int, ...]:
         for part in text.split(",") if text is not None else ():
             first, dash, last = part.partition("-")
             counted = range(int(first), int(last if dash else first) + 1)
-            seeds += [counted[0], *counted[1:]]
-    except (ValueError, IndexError):
-        raise OcckdError(f"--seeds {text}: write 0,1,2 or 0-4; a seed is 0 or more") from None
+            if not 0 < len(counted) <= MOST_SEEDS or counted[-1] >= 2**31:
+                raise ValueError
+            seeds += counted
+    except (ValueError, OverflowError):
+        rule = (
+            f"write 0,1,2 or 0-4; a seed is 0 or more and below 2^31, {MOST_SEEDS:,} are the most"
+        )
+        raise OcckdError(f"--seeds {text}: {rule}") from None
     return tuple(dict.fromkeys(seeds))
-
-
-def shown(path: Path) -> str:
-    """The path from here, if it lies below."""
-    start = Path.cwd()
-    return str(path.relative_to(start) if path.is_relative_to(start) else path)
 
 
 def interrupt_once(number: int, frame: object) -> NoReturn:

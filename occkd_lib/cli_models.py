@@ -79,7 +79,7 @@ def verify_models(
         raise typer.Exit(1)
 
 
-@models_app.command("publish")
+@models_app.command("publish", context_settings={"ignore_unknown_options": True})
 def publish_model(
     recipe: Annotated[str, Argument(help="A built-in recipe, or a recipe file.")],
     experiment: Annotated[str, Argument(help="One of the recipe's experiments.")],

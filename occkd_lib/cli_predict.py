@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MODEL = "A model's folder or export, or a folder of models that see different parts of a face."
 SEEN = "What can be seen of the faces: lower, upper or full (default: judged, face by face)."
-BOX = "Where a face is in the one photo: x0,y0,x1,y1 in pixels (repeatable; no search then)."
+BOX = "What to cut out of the one photo for a face: x0,y0,x1,y1 (repeatable; no search then)."
 EVERY = 100  # photos between two lines of progress
 LONGEST = 200  # bytes of a photo's name in that of its picture
 
@@ -60,7 +60,7 @@ def predict(
     One line of JSON a photo: {"photo": ..., "faces": [...]}, or {"photo": ..., "error": ...}. Ends
     with status 1 if a photo could not be read.
     """
-    from occkd_lib.apply.photos import photos_in
+    from occkd_lib.apply.photos import Outside, photos_in
     from occkd_lib.apply.picture import with_layers
     from occkd_lib.apply.predict import load
 
@@ -83,7 +83,9 @@ def predict(
     every = photos_in(photos) if photos else frames(camera or 0)
     bad = faces = number = 0
     for number, (photo, answers) in enumerate(asks.stream(every, boxes=boxes), 1):
-        name = str(photo) if isinstance(photo, Path) else f"camera {camera}, frame {number}"
+        name = (
+            str(photo) if isinstance(photo, Path | Outside) else f"camera {camera}, frame {number}"
+        )
         if isinstance(answers, OcckdError):
             bad += 1
             print(json.dumps({"photo": name, "error": str(answers)}), flush=True)

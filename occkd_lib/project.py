@@ -86,7 +86,7 @@ def outputs_root() -> Path:
 def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
     """``write(temporary)``, then rename; the old file survives any failure.
 
-    Raises OcckdError when the disk is full or the folder cannot be written.
+    Raises OcckdError when the disk is full or the folder cannot be written, with which of both.
     """
     aside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -98,7 +98,9 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
         os.replace(aside, path)
     except (OSError, SafetensorError) as error:
         kept = "the previous version is untouched" if path.exists() else "nothing was replaced"
-        message = f"cannot write {path}: {error}; {kept}; free space and run again"
+        closed = isinstance(error, PermissionError | NotADirectoryError | FileExistsError)
+        remedy = "mend that" if closed else "free space"
+        message = f"cannot write {path}: {error}; {kept}; {remedy} and run again"
         raise OcckdError(message) from error
     finally:
         if aside.exists():
@@ -137,6 +139,12 @@ def one_line(message: object, limit: int = 300) -> str:
     """``message`` without line breaks, shortened to ``limit`` characters."""
     text = " ".join(str(message).split())
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def shown(path: Path) -> str:
+    """The path from here, if it lies below."""
+    start = Path.cwd()
+    return str(path.relative_to(start) if path.is_relative_to(start) else path)
 
 
 def printable(message: object) -> str:

@@ -210,7 +210,8 @@ def test_settings_of_a_data_set():
 def test_seeds():
     assert parse_seeds(None) == ()
     assert parse_seeds("3,0-2,1") == (3, 0, 1, 2)
-    for wrong in ("a", "1,", "2-x", "3-1"):
+    assert parse_seeds("2147483647") == (2**31 - 1,) and len(parse_seeds("0-999")) == 1000
+    for wrong in ("a", "1,", "2-x", "3-1", "0-1000", "2147483648", f"0-{10**30}"):
         with pytest.raises(OcckdError, match="write 0,1,2 or 0-4"):
             parse_seeds(wrong)
 

@@ -85,6 +85,12 @@ def test_a_failed_write_leaves_the_old_file(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_place_that_cannot_be_written_is_no_full_disk(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OcckdError, match="nothing was replaced; mend that and run again"):
+        write_atomically(tmp_path / "file" / "x.json", lambda aside: aside.write_text("x"))
+
+
 def test_the_old_checkpoint_survives_a_full_disk(run):
     """A real short write: the file-size limit of this process stands in for the disk's."""
     run.save_tensors("checkpoint", {"a": torch.zeros(10)}, {"epoch": 1})

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image
 
+from occkd_lib.apply.runtime import runtime
 from occkd_lib.errors import OcckdError
 from occkd_lib.plugins import MARK, resolve
 from occkd_lib.project import one_line
@@ -129,8 +130,9 @@ def session() -> Any:
     file = network_file()
     try:
         import onnx
-        import onnxruntime
-    except ImportError:
+
+        onnxruntime = runtime()
+    except (ImportError, OcckdError):
         raise OcckdError(MISSING) from None
     network = onnx.load(str(file))
     pixels = next(value for value in network.graph.input if value.name == "input.1")

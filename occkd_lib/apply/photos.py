@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,32 +16,49 @@ from occkd_lib.errors import OcckdError
 from occkd_lib.project import one_line
 
 MOST_PIXELS = 100_000_000  # of a photo: 300 MB once decoded
-PHONE = (".heic", ".heif")  # Pillow cannot read them, but nobody should miss their photos silently
+MOST_BYTES = 1_000_000_000  # of a file, which is read whole
+# Pillow cannot read them, but nobody should miss their photos silently: HEIC, JPEG XL, raw ones
+UNREAD = (".heic", ".heif", ".jxl", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf")
 SUFFIXES = (
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".gif", ".webp", ".bmp", ".tif", ".tiff",
-    ".ppm", ".pgm", ".pnm", ".jp2", ".avif", *PHONE,
+    ".ppm", ".pgm", ".pnm", ".jp2", ".j2k", ".avif", ".mpo", ".tga", *UNREAD,
 )  # fmt: skip
 
 
-def read_photo(path: Path | str, *, max_pixels: int = MOST_PIXELS) -> np.ndarray:
+@dataclass(frozen=True)
+class Outside:
+    """A link in a folder to a file outside of it, which is not followed."""
+
+    path: Path
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+def read_photo(path: Path | str | Outside, *, max_pixels: int = MOST_PIXELS) -> np.ndarray:
     """The photo as H x W x 3 uint8 RGB, turned upright as its EXIF orientation says.
 
     Grey, palette and CMYK become RGB; 16 bits a channel are scaled to 8; of an animation the first
     frame counts. What is transparent becomes white: black stands for "hidden" in this book. Colour
     profiles are not applied, as they were not to the faces that networks are trained on.
 
-    Raises OcckdError that names the file if there is none, if it is damaged or cut short, or if its
-    header announces more than ``max_pixels``, which is noticed before any pixel is decoded.
+    Raises OcckdError that names the file if there is none, if it is damaged or cut short, of more
+    than MOST_BYTES, or if its header announces more than ``max_pixels``, which is noticed before
+    any pixel is decoded.
     """
+    if isinstance(path, Outside):
+        raise OcckdError(f"{path} is a link out of its folder: name the photo itself")
     path = Path(path)
-    if path.suffix.lower() in PHONE:
-        raise OcckdError(f"{path} is HEIC, which is not read here: save it as JPEG")
+    if path.suffix.lower() in UNREAD:
+        raise OcckdError(f"{path} is of a kind that is not read here: save it as JPEG")
     if os.path.isdir(path):
         raise OcckdError(f"{path} is a folder, which cannot be read: may you open it?")
     if not os.path.exists(path):
         raise OcckdError(f"{path} does not exist: is the name right?")
     if not os.path.isfile(path):  # a pipe or a device may never end
         raise OcckdError(f"{path} is not a file: give photos")
+    if os.path.getsize(path) > MOST_BYTES:
+        raise OcckdError(f"{path} has more than {MOST_BYTES:,} bytes: is it a photo?")
     return decoded_photo(path.read_bytes, path, max_pixels=max_pixels)
 
 
@@ -74,21 +92,22 @@ def _in_colour(image: Image.Image, path: object) -> Image.Image:
         raise OcckdError(f"{path} ({one_line(error)}): save it as RGB") from None
 
 
-def photos_in(paths: Iterable[Path | str]) -> Iterator[Path]:
+def photos_in(paths: Iterable[Path | str]) -> Iterator[Path | Outside]:
     """The photos that ``paths`` name: files, and what lies in folders and their folders, by name.
 
     Lazily: one folder's names are in memory at a time. In folders, files count whose name ends
     like an image's (SUFFIXES) and does not begin with a dot. Links to folders are not followed
-    (they may go round in circles), links to files only where they stay inside the folder named;
-    what is named itself is always taken. A folder that cannot be opened, and a named path that does
-    not exist, come themselves, for ``read_photo`` to refuse: the rest goes on.
+    (they may go round in circles); what is named itself is always taken. For ``read_photo`` to
+    refuse, so that nothing is lost in silence and the rest goes on, these come themselves: a folder
+    that cannot be opened, a named path that does not exist, a pipe or a link to nothing that is
+    called like a photo, a link to a file outside the folder named (as ``Outside``).
     """
     for path in map(Path, paths):
         # unlike Path's, os.path's is False for a name that is too long
         yield from _below(path, path.resolve()) if os.path.isdir(path) else (path,)
 
 
-def _below(folder: Path, root: Path) -> Iterator[Path]:
+def _below(folder: Path, root: Path) -> Iterator[Path | Outside]:
     """Photos in ``folder`` and below; root: the resolved folder that links must not leave."""
     try:
         names = sorted(os.listdir(folder))
@@ -103,5 +122,6 @@ def _below(folder: Path, root: Path) -> Iterator[Path]:
         linked = path.is_symlink()
         if path.is_dir():
             yield from () if linked else _below(path, root)
-        elif path.suffix.lower() in SUFFIXES and path.is_file():
-            yield from () if linked and not path.resolve().is_relative_to(root) else (path,)
+        elif path.suffix.lower() in SUFFIXES:
+            outside = linked and not path.resolve().is_relative_to(root)
+            yield Outside(path) if outside else path

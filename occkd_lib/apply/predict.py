@@ -17,12 +17,12 @@ from occkd_lib.apply.crop import Square, cut, place, style
 from occkd_lib.apply.detect import Detector, Face, centerface, detector
 from occkd_lib.apply.exported import AnyModel, file_of, read_any
 from occkd_lib.apply.model import FILE, Said
-from occkd_lib.apply.photos import read_photo
+from occkd_lib.apply.photos import Outside, read_photo
 from occkd_lib.apply.visible import Judgement, judge_visible
 from occkd_lib.errors import OcckdError
 from occkd_lib.project import shipped
 
-Photo = str | Path | np.ndarray | Image.Image
+Photo = str | Path | Outside | np.ndarray | Image.Image
 Box = tuple[float, float, float, float]
 SURE = 0.7  # of a cover: 0.8 % of uncovered test faces are judged covered with that (visible.json)
 
@@ -265,7 +265,7 @@ def contradiction(visible: str, judged: Judgement) -> str | None:
 
 def pixels_of(photo: Photo) -> np.ndarray:
     """H x W x 3 uint8 RGB; OcckdError for anything that is no photo."""
-    if isinstance(photo, str | Path):
+    if isinstance(photo, str | Path | Outside):
         return read_photo(photo)
     if isinstance(photo, Image.Image):
         return np.asarray(photo.convert("RGB"))

@@ -13,7 +13,7 @@ import numpy as np
 from torch import Tensor
 
 from occkd_lib.apply.facts import Facts
-from occkd_lib.apply.runtime import FACES, ask, session_of
+from occkd_lib.apply.runtime import FACES, ask, onnx_package, runtime, session_of
 from occkd_lib.data import FaceSet, load_once
 from occkd_lib.data.registry import settings_of
 from occkd_lib.errors import OcckdError
@@ -71,7 +71,8 @@ def faces_of(facts: Facts) -> FaceSet:
 
 def quantised(proto: Any, faces: Tensor) -> Any:
     """Weights and activations of the network in int8; ``faces`` (native, uint8) set the ranges."""
-    import onnx
+    onnx = onnx_package()
+    runtime()
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
 
     class Reader(CalibrationDataReader):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,9 @@ from occkd_lib.errors import OcckdError
 from occkd_lib.project import one_line
 
 FACES, SAID = "faces", "said"  # an exported graph's input and output
+# onnxruntime reports its use to its makers, and keeps a file of it in the user's cache, unless told
+# not to before it is imported
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 NEEDED = "install the extra 'apply' (pip install 'occkd[apply]')"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from functools import partial
 import torch
 
 from occkd_lib.config import Recipe
-from occkd_lib.data import locate
+from occkd_lib.data import DataSettings, data_set
 from occkd_lib.errors import OcckdError
 from occkd_lib.execution.estimate import known_outputs
 from occkd_lib.models import parameter_count
@@ -41,7 +42,8 @@ def check(recipe: Recipe, experiments: Sequence[str], seeds: Sequence[int] = ())
         except OcckdError as error:
             raise OcckdError(f"experiment {name!r}: {error}") from None
         files = [partial(find_weights, init) for init in weights]
-        for find in (*files, *(partial(locate, data) for data in (chosen.data, *chosen.test_on))):
+        sets = (chosen.data, *chosen.test_on)
+        for find in (*files, *(partial(check_data, data, chosen.task) for data in sets)):
             try:
                 find()
             except OcckdError as error:
@@ -53,6 +55,13 @@ def check(recipe: Recipe, experiments: Sequence[str], seeds: Sequence[int] = ())
     if missing:
         rest = f". Without it: {' '.join(ready)}" if ready else ""
         raise OcckdError(f"{'. '.join(missing)}{rest}")
+
+
+def check_data(settings: DataSettings, task: str) -> None:
+    """OcckdError for a data set that is not there, or whose list does not fit the task."""
+    known = data_set(settings.name)
+    known.locate(settings)
+    known.classes_of(settings, task)
 
 
 def trained(recipe: Recipe, name: str, seeds: Sequence[int] = ()) -> bool:
@@ -96,8 +105,9 @@ def check_experiment(recipe: Recipe, name: str, seeds: Sequence[int]) -> list[st
 
 
 def no_room(recipe: Recipe, experiments: Sequence[str], seeds: Sequence[int]) -> str:
-    """What is wrong where the outputs' disk has no room for the networks that are to be trained, ""
-    where it has. Beside their values an optimiser keeps two more while a network learns."""
+    """What is wrong where the outputs cannot be written, or their disk has no room for the networks
+    that are to be trained; else "". Beside their values an optimiser keeps two more while a network
+    learns."""
     needed, largest = 0, 0
     for name in experiments:
         experiment = recipe.experiment(name)
@@ -111,6 +121,8 @@ def no_room(recipe: Recipe, experiments: Sequence[str], seeds: Sequence[int]) ->
                 needed += 0 if done else known[stage]
                 largest = max(largest, known[stage])
     folder = next(f for f in (outputs_root(), *outputs_root().parents) if f.exists())
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        return f"nothing can be written to {folder}: set OCCKD_OUTPUTS to a folder of yours"
     left = shutil.disk_usage(folder).free
     needed += 2 * largest if needed else 0
     if needed <= left:

@@ -46,7 +46,10 @@ class Listener(logging.Handler):
                 self.failed[job] = failure(about)
                 self.tell("FAILED", job, f": {self.failed[job]}")
             case _ if record.levelno >= logging.ERROR and not self.complaint:
-                self.complaint = one_line(record.getMessage())
+                said = record.getMessage().strip()
+                if "Traceback (most recent call last)" in said:  # its last line says what it is
+                    said = said.rpartition("\n")[2]
+                self.complaint = one_line(said)
 
     def tell(self, what: str, job: Job, more: str = "") -> None:
         count = f"[{self.ended:>{len(str(self.total))}}/{self.total}]"

@@ -244,10 +244,10 @@ class Workflow:
         parent.addHandler(listener)
         with contextlib.ExitStack() as stack:
             stack.callback(parent.removeHandler, listener)
-            folder = self.folder
+            folder, refused = self.folder, io.StringIO()
             if "--dry-run" in mode:  # it is never quiet, and should leave nothing behind
                 stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
-                stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
+                stack.enter_context(contextlib.redirect_stderr(refused))
                 if not folder.is_dir():
                     folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             arguments = [
@@ -265,7 +265,10 @@ class Workflow:
                 main(arguments)
             except SystemExit as end:
                 if end.code and not listener.failed:
-                    raise OcckdError(f"Snakemake: {listener.complaint or end.code}") from None
+                    said = refused.getvalue().strip().rpartition("\n")[2]
+                    raise OcckdError(
+                        f"Snakemake: {listener.complaint or said or end.code}"
+                    ) from None
 
 
 @contextmanager

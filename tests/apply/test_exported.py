@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -182,3 +185,29 @@ def test_no_number_is_an_error(model, tmp_path):
     )
     with pytest.raises(OcckdError, match="says no number of a face"):
         broken.predict(pattern(facts().crop))
+
+
+def test_nothing_of_a_prediction_is_reported_or_kept(tmp_path):
+    """onnxruntime keeps a file of its use in the cache and sends it, unless it is told not to."""
+    code = (
+        "from occkd_lib.apply import runtime, quantise, detect\n"
+        "import onnxruntime, torch\n"
+        "from occkd_lib.apply.runtime import onnx_package, session_of\n"
+        "onnx = onnx_package()\n"
+        "from onnx import helper, TensorProto\n"
+        "x, y = (helper.make_tensor_value_info(n, TensorProto.FLOAT, [1]) for n in 'xy')\n"
+        "graph = helper.make_graph([helper.make_node('Identity', ['x'], ['y'])], 'g', [x], [y])\n"
+        "model = helper.make_model(graph, opset_imports=[helper.make_opsetid('', 17)])\n"
+        "model.ir_version = 8\n"
+        "print(len(session_of(model.SerializeToString(), 'no').get_inputs()))\n"
+    )
+    home = {
+        "HOME": str(tmp_path),
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=home, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip() == "1", done.stderr
+    assert not [path for path in tmp_path.rglob("*") if "onnxruntime" in str(path)]

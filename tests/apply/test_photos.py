@@ -8,6 +8,7 @@ import struct
 import tracemalloc
 import warnings
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from occkd_lib.apply.photos import SUFFIXES, photos_in, read_photo
+from occkd_lib.apply.photos import MOST_BYTES, SUFFIXES, UNREAD, photos_in, read_photo
 from occkd_lib.errors import OcckdError
 
 # orientation -> what EXIF says has been done to the upright picture, as numpy does it
@@ -140,7 +141,7 @@ def test_no_file_a_folder_and_heic(tmp_path):
     with pytest.raises(OcckdError, match="is a folder, which cannot be read"):
         read_photo(tmp_path)
     (tmp_path / "c.HEIC").write_bytes(b"x")
-    with pytest.raises(OcckdError, match=r"c\.HEIC is HEIC.*save it as JPEG"):
+    with pytest.raises(OcckdError, match=r"c\.HEIC is of a kind that is not read here: save"):
         read_photo(tmp_path / "c.HEIC")
 
 
@@ -211,7 +212,14 @@ def test_links_do_not_lead_outside(tmp_path):
     (root / "x").symlink_to(root)  # a circle
     (root / "w.png").symlink_to(root / "a.webp")
     (root / "v.png").symlink_to(root / "nowhere.png")
-    assert [p.name for p in photos_in([root])] == ["a.webp", "1.png", "2.JPG", "w.png"]
+    os.mkfifo(root / "u.png")
+    found = list(photos_in([root]))
+    names = ["a.webp", "1.png", "2.JPG", "u.png", "v.png", "w.png", "z.png"]
+    assert [Path(str(p)).name for p in found] == names
+    refused = {3: "not a file", 4: "does not exist", 6: "a link out of its folder: name the photo"}
+    for i, why in refused.items():
+        with pytest.raises(OcckdError, match=rf"{names[i]}.*{why}"):
+            read_photo(found[i])
     assert [p.name for p in photos_in([root / "y"])] == ["a.webp", "1.png", "2.JPG"]  # named
 
 
@@ -258,7 +266,16 @@ def test_it_is_lazy(tmp_path, monkeypatch):
 def test_suffixes_are_lower_case_and_known_to_pillow():
     assert all(suffix == suffix.lower() for suffix in SUFFIXES)
     Image.init()
-    assert set(SUFFIXES) - set(Image.registered_extensions()) <= {".heic", ".heif", ".avif", ".jp2"}
+    unknown = set(SUFFIXES) - set(Image.registered_extensions())
+    assert unknown <= {*UNREAD, ".avif", ".jp2", ".j2k"}, "Pillow may be built without these"
+
+
+def test_a_huge_file_is_not_read(tmp_path):
+    path = saved(tmp_path / "a.png", noise())
+    with path.open("ab") as file:
+        file.truncate(MOST_BYTES + 1)  # takes no room
+    with pytest.raises(OcckdError, match=r"a\.png has more than 1,000,000,000 bytes: is it"):
+        read_photo(path)
 
 
 DAMAGE = st.lists(st.tuples(st.floats(0, 1), st.binary(max_size=4)), min_size=1, max_size=6)

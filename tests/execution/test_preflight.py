@@ -6,9 +6,10 @@ import shutil
 
 import pytest
 
+from occkd_lib.config import load_recipe
 from occkd_lib.config.experiment import Experiment
 from occkd_lib.errors import OcckdError
-from occkd_lib.execution.preflight import check_experiment
+from occkd_lib.execution.preflight import check, check_experiment
 from occkd_lib.execution.workflow import Workflow
 from tests.tiny import tiny_recipe
 
@@ -161,6 +162,23 @@ def test_no_room_on_the_disk(own_recipe, monkeypatch):
     monkeypatch.setattr("occkd_lib.execution.preflight.shutil.disk_usage", lambda path: full)
     with pytest.raises(OcckdError, match=r"networks need about \d+ MB, .* has 0 MB left: make"):
         workflow.check()
+
+
+def test_outputs_that_cannot_be_written(own_recipe, project, monkeypatch):
+    file = project / "a_file"
+    file.write_text("")
+    monkeypatch.setenv("OCCKD_OUTPUTS", str(file))
+    with pytest.raises(OcckdError, match="nothing can be written to .*a_file: set OCCKD_OUTPUTS"):
+        check(load_recipe(own_recipe()), ["expression"])
+
+
+def test_a_list_that_does_not_fit_the_task(own_recipe, project):
+    (project / "faces").mkdir()
+    (project / "faces" / "labels.csv").write_text("file,mood\n1.png,happy\n")
+    own = f"data: {{name: folder, path: {project}/faces/labels.csv, size: 32}}"
+    recipe = own_recipe(("data: {name: synthetic, faces: 3000}", own))
+    with pytest.raises(OcckdError, match=r"labels\.csv: no column 'label', it has file, mood"):
+        check(load_recipe(recipe), ["expression"])
 
 
 def test_finished_runs_of_other_settings(trained, project):

@@ -7,6 +7,7 @@ in a second.
 from __future__ import annotations
 
 import json
+import logging
 import stat
 import subprocess
 import sys
@@ -18,7 +19,7 @@ import pytest
 from occkd_lib.config import builtin_recipes
 from occkd_lib.errors import OcckdError
 from occkd_lib.execution.chapters import Job, read_chapters
-from occkd_lib.execution.progress import clock, last_line
+from occkd_lib.execution.progress import Listener, clock, last_line
 from occkd_lib.execution.workflow import DONE, OLD, TO_DO, Workflow
 from occkd_lib.project import library_hash, locked, write_json
 from occkd_lib.runs import FORMAT, Run, run_folder
@@ -325,6 +326,16 @@ def test_experiments_with_ablations_come_first(project):
     assert "notebooks/expression-seed0-07_ablations.ipynb" in first
     whose = {name.split("/")[1].split("-")[0] for name in first}
     assert whose == {"expression", "education"} and not [n for n in first if "08_" in n]
+
+
+def test_what_snakemake_says_is_passed_on(project):
+    workflow = Workflow("demo", experiments=("expression",), extra=("--bogus",))
+    with pytest.raises(OcckdError, match="Snakemake: .*unrecognized arguments: --bogus"):
+        workflow.plan()
+    heard = Listener()
+    said = "Traceback (most recent call last):\n  File x\nPermissionError: no home\n"
+    heard.emit(logging.LogRecord("x", logging.ERROR, "", 0, said, (), None))
+    assert heard.complaint == "PermissionError: no home"
 
 
 def test_small_helpers(tmp_path):

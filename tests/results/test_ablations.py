@@ -154,7 +154,9 @@ def test_sections_hold_what_is_finished(armed):
     against = only.text["against recipe: alpha 0.1, lam 0.5"]
     assert against.iloc[0] == "" and against.iloc[2].startswith("+20.00 [+")
     assert only.text.map(lambda cell: isinstance(cell, str)).all().all()
-    assert only.sentence.startswith("Which margin? Of these networks, compared with recipe: alpha 0.1, lam 0.5")
+    assert only.sentence.startswith(
+        "Which margin? Of these networks, compared with recipe: alpha 0.1, lam 0.5"
+    )
     assert only.table["difference"].iloc[2] == 20
 
 
@@ -183,17 +185,20 @@ def made_up(differences, p, validation):
     [
         (
             "accuracy", [2.0, -0.5], [0.01, 0.8], [70, 72, 71],
-            "Of these networks, compared with first: a is better (+2.00 [+1.00, +3.00] points, p 0.010); the rest is "
+            "Of these networks, compared with first: "
+            "a is better (+2.00 [+1.00, +3.00] points, p 0.010); the rest is "
             "not told apart. Validation prefers a.",
         ),
         (
             "mean_absolute_error", [2.0, -1.5], [0.01, 0.02], [7, 8, 6],
-            "Of these networks, compared with first: a is worse (+2.00 [+1.00, +3.00] years, p 0.010); b is better "
+            "Of these networks, compared with first: "
+            "a is worse (+2.00 [+1.00, +3.00] years, p 0.010); b is better "
             "(-1.50 [-2.50, -0.50] years, p 0.020). Validation prefers b.",
         ),
         (
             "accuracy", [0.1, 0.2], [1.0, 1.0], [70, 72, 72],
-            "Of these networks, compared with first: nothing is told apart by these faces. Validation prefers a and b "
+            "Of these networks, compared with first: "
+            "nothing is told apart by these faces. Validation prefers a and b "
             "alike.",
         ),
         (

@@ -36,8 +36,8 @@ def test_questions_with_an_answer_that_is_told_apart(folder):
     assert list(found.table["told apart"]) == ["none", "two: -4.06 [-4.27, -3.13]"]
     assert list(found.table["others"]) == [2, 2]
     assert found.sentence == (
-        "tiny/fer: 1 of 2 questions have an answer that is told apart from the first (step 2); of these "
-        "networks, over faces alone."
+        "tiny/fer: 1 of 2 questions have an answer that is told apart from the first (step 2); of "
+        "these networks, over faces alone."
     )
 
 

@@ -248,12 +248,23 @@ def splits_of(
                     f"{row.where}: split {row.split!r}, expected {', '.join(SPLITS)} in every row "
                     "(or no such column)"
                 )
+        one_split_a_person(rows)
         splits = np.array([row.split for row in rows])
         where, remedy = f"{path}", "or let all rows say test, to test on them only"
     empty = [split for split in SPLITS if split not in splits]
     if empty and set(splits) != {"test"}:
         raise OcckdError(f"{where}: no face is left for {empty[0]}: add some, {remedy}")
     return splits
+
+
+def one_split_a_person(rows: list[Row]) -> None:
+    """OcckdError for someone whose pictures the list puts into several splits."""
+    first: dict[str, Row] = {}
+    for row in rows:
+        other = first.setdefault(row.person, row) if row.person else row
+        if other.split != row.split:
+            both = f"{row.person} is in {row.split}, in row {other.number} in {other.split}"
+            raise OcckdError(f"{row.where}: {both}: give a person one split")
 
 
 def classes(settings: FolderSettings, task: str) -> tuple[str, ...]:

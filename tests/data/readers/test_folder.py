@@ -373,6 +373,15 @@ def test_errors_in_the_splits(tmp_path, splits, wanted):
     assert wanted in error(tmp_path)
 
 
+def test_a_person_in_two_splits(tmp_path):
+    """Anna is of train in row 2 and of test in row 4; faces without a name are nobody's."""
+    splits = ["train", "val", "test"] * 4
+    people = ["anna", "ben", "anna", *[""] * 9]
+    rows = [(f"{i}.png", WORDS[i % 3], splits[i], people[i]) for i in range(12)]
+    write(tmp_path / "faces", rows, ("file", "label", "split", "person"))
+    assert "row 4: anna is in test, in row 2 in train: give a person one split" in error(tmp_path)
+
+
 def test_too_few_people_to_split(tmp_path):
     rows = [(f"{i}.png", WORDS[i % 3], "anna" if i < 11 else "ben") for i in range(12)]
     write(tmp_path / "faces", rows, ("file", "label", "person"))
