@@ -18,7 +18,8 @@ Say = Callable[[str], None]
 class Listener(logging.Handler):
     """Hears what Snakemake logs and keeps the jobs it speaks of.
 
-    say: is told each start and end, of ``total``, as ``0:01:12 [ 3/22] done  02_teachers  fer``.
+    say: is told each start and end, of ``total``, as ``0:01:12 [ 3/22] done  02_teachers  fer``,
+    and how long the rest takes, if its notebooks take as long as those before.
     """
 
     def __init__(self, total: int = 0, say: Say = lambda line: None) -> None:
@@ -41,7 +42,10 @@ class Listener(logging.Handler):
             case "job_finished" if job:
                 self.ended += 1
                 self.failed.pop(job, None)  # a profile may have jobs tried again
-                self.tell("done", job, f"  in {time.monotonic() - self.since[job]:.0f} s")
+                now, to_do = time.monotonic(), self.total - self.ended
+                left = clock((now - self.begun) * to_do / self.ended)
+                more = f", about {left} left" if to_do > 0 else ""
+                self.tell("done", job, f"  in {now - self.since[job]:.0f} s{more}")
             case "job_error" if job:
                 self.failed[job] = failure(about)
                 self.tell("FAILED", job, f": {self.failed[job]}")

@@ -203,9 +203,11 @@ def fit(
         progress.save(run)
         if epoch % every == 0 or epoch == settings.epochs - 1:
             held_out = "no validation" if math.isnan(metric) else f"validation {metric:.4f}"
+            seconds, to_do = progress.history[-1]["seconds"], settings.epochs - epoch - 1
+            left = f", about {to_do * seconds:.0f} s left" if to_do else ""
             say(
                 f"{run.folder.name} epoch {epoch + 1}/{settings.epochs}  loss {mean_loss:.4f}  "
-                f"{held_out}  {progress.history[-1]['seconds']:.0f} s"
+                f"{held_out}  {seconds:.0f} s{left}"
             )
     model.load_state_dict(progress.best)
     run.save_table("history.csv", pd.DataFrame(progress.history))

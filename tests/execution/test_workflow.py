@@ -12,6 +12,7 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -336,6 +337,27 @@ def test_what_snakemake_says_is_passed_on(project):
     said = "Traceback (most recent call last):\n  File x\nPermissionError: no home\n"
     heard.emit(logging.LogRecord("x", logging.ERROR, "", 0, said, (), None))
     assert heard.complaint == "PermissionError: no home"
+
+
+def test_how_long_the_rest_takes(monkeypatch):
+    """Two of three notebooks in 40 seconds: 20 more."""
+    now, heard = [100.0], []
+    monkeypatch.setattr("occkd_lib.execution.progress.time.monotonic", lambda: now[0])
+    listener = Listener(3, heard.append)
+
+    def emit(**about):
+        record = logging.LogRecord("x", logging.INFO, "", 0, "", (), None)
+        vars(record).update(about)
+        listener.emit(record)
+
+    for number, end in enumerate((110.0, 140.0, 160.0)):
+        name = f"0{number}_x"
+        emit(event="job_info", rule_name=name, jobid=number, wildcards=SimpleNamespace(get={}.get))
+        now[0] = end
+        emit(event="job_finished", job_id=number)
+    done = [line for line in heard if "done" in line]
+    assert done[0].endswith("in 10 s, about 0:00:20 left")
+    assert done[1].endswith("in 30 s, about 0:00:20 left") and done[2].endswith("in 20 s")
 
 
 def test_small_helpers(tmp_path):

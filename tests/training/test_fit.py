@@ -1,5 +1,7 @@
 """Schedules and optimisers: what they do, epoch by epoch."""
 
+import re
+
 import pandas as pd
 import pytest
 import torch
@@ -146,7 +148,7 @@ class OneBatch:
         return iter([None])
 
 
-def train(folder, objective, validate=lambda model: 0.5, **settings):
+def train(folder, objective, validate=lambda model: 0.5, say=lambda line: None, **settings):
     """``fit`` of a layer of one weight; the run and the rates of its epochs."""
     from occkd_lib.runs import Run
     from occkd_lib.training.device import Compute
@@ -157,9 +159,18 @@ def train(folder, objective, validate=lambda model: 0.5, **settings):
     run.start()
     fit(
         nn.Linear(1, 1, bias=False), OneBatch(), objective, chosen, run,
-        validate=validate, compute=Compute.best(), seed=0, say=lambda line: None,
+        validate=validate, compute=Compute.best(), seed=0, say=say,
     )  # fmt: skip
     return run.history["lr"].tolist()
+
+
+def test_each_epoch_says_what_it_came_to_and_how_long_the_rest_takes(tmp_path):
+    said = []
+    train(tmp_path / "teacher", Pull([3.0] * 4), epochs=2, say=said.append)
+    assert re.fullmatch(
+        r"teacher epoch 1/2  loss 3\.0000  validation 0\.5000  0 s, about 0 s left", said[0]
+    )
+    assert re.fullmatch(r"teacher epoch 2/2  .*  0 s", said[1]) and len(said) == 2
 
 
 def test_without_validation_the_training_loss_drives_the_plateau(tmp_path):
