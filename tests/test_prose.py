@@ -175,3 +175,39 @@ def test_what_practice_wins_back():
     assert ours == said("README.md", "falls from {} to {} % on lower halves is back at {} % after")
     sentence = "falls from {} % on full faces to {} % on lower halves, the student reaches {} %"
     assert ours == said("RESULTS.md", sentence)
+
+
+def test_the_face_network():
+    places = [("teacher", "full"), ("teacher", "lower"), ("student", "lower")]
+    ours = [value("face", "fer", *of) for of in places]
+    sentence = "(one that had seen faces before: {}, {}, {} %)"
+    assert ours == said("README.md", sentence)
+    *first, student = said(
+        "RESULTS.md",
+        "reaches {} % on full faces; shown lower halves it falls to {}; the student reaches {},",
+    )
+    assert [*first, student] == ours
+    rows = summary("face").set_index(["row", "test_faces", "metric"]).sort_index()
+    rows = rows[rows["vs_control"].notna()]
+    assert set(rows["seeds"]) == {5}
+    machine = rows.loc[("control_svm", "lower", "weighted_accuracy")]
+    rows = rows.drop("control_svm")
+    assert rows["p_vs_control_holm"].min() >= LEVEL
+    behind, p = said(
+        "RESULTS.md", "own SVM is {} points of weighted accuracy behind the control, p {}"
+    )
+    assert f"{-machine['vs_control']:.1f}" == behind
+    assert f"{machine['p_vs_control_holm']:.3f}" == p
+    *numbers, kindest = said(
+        "RESULTS.md",
+        "soft targets stand at {} [{}, {}] points against it, triplets at {} [{}, {}], their SVMs' "
+        "fusion against the control's SVM at {} [{}, {}]; the kindest limit of the five "
+        "comparisons is {} points",
+    )
+    found = []
+    for row in ("standard", "triplet", "standard+triplet"):
+        line = rows.loc[(row, "lower", "accuracy")]
+        found += [f"{line[c]:+.1f}" for c in ("vs_control", "vs_control_low", "vs_control_high")]
+    assert found == numbers
+    accuracy = rows.xs("accuracy", level="metric")["vs_control_high"]
+    assert len(accuracy) == 5 and f"{accuracy.max():.1f}" == kindest
