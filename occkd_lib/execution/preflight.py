@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
@@ -41,9 +41,10 @@ def check(recipe: Recipe, experiments: Sequence[str], seeds: Sequence[int] = ())
             weights = check_experiment(recipe, name, seeds or chosen.seeds)
         except OcckdError as error:
             raise OcckdError(f"experiment {name!r}: {error}") from None
-        files = [partial(find_weights, init) for init in weights]
-        sets = (chosen.data, *chosen.test_on)
-        for find in (*files, *(partial(check_data, data, chosen.task) for data in sets)):
+        finds: list[Callable[[], object]] = [partial(find_weights, init) for init in weights]
+        for data in (chosen.data, *chosen.test_on):
+            finds.append(partial(check_data, data, chosen.task))
+        for find in finds:
             try:
                 find()
             except OcckdError as error:

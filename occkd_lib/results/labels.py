@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 
-import numpy as np
 import pandas as pd
 
 from occkd_lib.errors import OcckdError
@@ -69,7 +69,7 @@ def by_share(store: Store, stages: Sequence[str], control: str = "control") -> p
         )
     table = pd.concat(parts, ignore_index=True)
     family = table.pop(OTHERS).to_list()  # the p of the other metrics, a list a row
-    adjusted = holm(np.concatenate([table["p"], *map(np.asarray, family)]))
+    adjusted = holm([*table["p"], *chain.from_iterable(family)])
     table.insert(table.columns.get_loc("p") + 1, "p (Holm)", adjusted[: len(table)].round(4))
     return table
 
