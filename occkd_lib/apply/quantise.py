@@ -72,7 +72,7 @@ def faces_of(facts: Facts) -> FaceSet:
 def quantised(proto: Any, faces: Tensor) -> Any:
     """Weights and activations of the network in int8; ``faces`` (native, uint8) set the ranges."""
     onnx = onnx_package()
-    runtime()
+    runtime()  # first: what it says to onnxruntime must be said before any import of it
     from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
 
     class Reader(CalibrationDataReader):
